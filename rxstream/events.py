@@ -1,0 +1,220 @@
+"""What an execution tells the world: facts, their numbers, and the bytes both have on every wire.
+
+A fact is a `Draft` until the log commits it. The commit gives it a sequence number and makes it a
+`StreamEvent`, whose JSON is written once and never changes. This module knows neither logs nor
+executions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, cast
+
+import orjson
+
+from rxstream.errors import InvalidCursor
+
+
+class EventType(StrEnum):
+    """Names of facts, as in `event_type`."""
+
+    PIPELINE_START = "pipeline_start"
+    STEP_START = "step_start"
+    STEP_PROGRESS = "step_progress"
+    STEP_OUTPUT = "step_output"
+    STEP_COMPLETE = "step_complete"
+    STEP_ERROR = "step_error"
+    PIPELINE_COMPLETE = "pipeline_complete"
+    PIPELINE_ERROR = "pipeline_error"
+    PIPELINE_CANCELLED = "pipeline_cancelled"
+    CHECKPOINT_SAVED = "checkpoint_saved"
+    INPUT_REQUESTED = "input_requested"
+    INPUT_RECEIVED = "input_received"
+    SLO_BREACHED = "slo_breached"
+    GAP = "gap"
+
+
+TERMINAL: Final = frozenset(
+    {EventType.PIPELINE_COMPLETE, EventType.PIPELINE_ERROR, EventType.PIPELINE_CANCELLED}
+)
+
+MAX_EVENT_BYTES: Final = 1024 * 1024
+"""One event is at most 1 MiB of JSON; larger data travels as `Binary`."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a node is: `percentage` from 0 to 100 or None, a message, a status word."""
+
+    percentage: float | None = None
+    message: str | None = None
+    status: str | None = "running"
+
+
+class Draft(NamedTuple):
+    """A fact before its commit: the JSON from `"timestamp"` to the closing brace."""
+
+    event_type: str
+    body: bytes
+
+
+def timestamp() -> bytes:
+    """Now, in UTC, as ISO 8601 with microseconds."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+
+
+def draft(
+    event_type: str,
+    step_id: str | None,
+    data: bytes,
+    *,
+    at: bytes | None = None,
+    metadata: bytes = b"null",
+) -> Draft:
+    """Make a draft of data that is already JSON."""
+    step = b"null" if step_id is None else orjson.dumps(step_id)
+    return Draft(
+        event_type,
+        b'"timestamp":"%b","step_id":%b,"data":%b,"metadata":%b}'
+        % (at or timestamp(), step, data, metadata),
+    )
+
+
+class StreamEvent:
+    """One recorded fact. Its JSON is kept; the other fields are read from it when asked for.
+
+    Not a dataclass, because one is made for every element and most are only passed on as bytes.
+    `wire` belongs to whoever frames events for a protocol: the frame is made once and shared by all
+    readers.
+    """
+
+    __slots__ = ("_fields", "event_type", "execution_id", "json", "sequence", "wire")
+
+    def __init__(self, event_type: str, execution_id: str, sequence: int | None, json: bytes) -> None:
+        self.event_type = event_type
+        self.execution_id = execution_id
+        self.sequence = sequence
+        self.json = json
+        self.wire: dict[str, bytes] | None = None
+        self._fields: dict[str, Any] | None = None
+
+    @classmethod
+    def parse(cls, json: bytes | str) -> StreamEvent:
+        """Read an event from its JSON, as a client receives it."""
+        raw = json.encode() if isinstance(json, str) else json
+        fields = orjson.loads(raw)
+        event = cls(fields["event_type"], fields["execution_id"], fields["sequence"], raw)
+        event._fields = fields
+        return event
+
+    @property
+    def _parsed(self) -> dict[str, Any]:
+        if self._fields is None:
+            self._fields = cast("dict[str, Any]", orjson.loads(self.json))
+        return self._fields
+
+    @property
+    def cursor(self) -> str:
+        """Where a reader that has seen this event goes on."""
+        return cast(str, self._parsed["cursor"])
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it happened, in UTC."""
+        return datetime.fromisoformat(self._parsed["timestamp"])
+
+    @property
+    def step_id(self) -> str | None:
+        """The node it happened in; None for facts about the whole execution."""
+        return cast("str | None", self._parsed["step_id"])
+
+    @property
+    def data(self) -> Any:
+        """Plain data: what JSON can say."""
+        return self._parsed["data"]
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """Attempt, replayed, trace ids; usually None."""
+        return cast("dict[str, Any] | None", self._parsed["metadata"])
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can follow it."""
+        return self.event_type in TERMINAL
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain data."""
+        return dict(self._parsed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StreamEvent) and self.json == other.json
+
+    def __hash__(self) -> int:
+        return hash(self.json)
+
+    def __repr__(self) -> str:
+        step = f" {self.step_id}" if self.step_id else ""
+        return f"<{self.sequence} {self.event_type}{step} {self.data!r}>"
+
+
+def seal(drafted: Draft, execution_id: str, epoch: str, sequence: int) -> StreamEvent:
+    """Give a draft its number: the only place where an event's JSON is put together."""
+    json = b'{"event_type":"%b","execution_id":"%b","sequence":%d,"cursor":"%b:%d",%b' % (
+        drafted.event_type.encode(),
+        execution_id.encode(),
+        sequence,
+        epoch.encode(),
+        sequence,
+        drafted.body,
+    )
+    return StreamEvent(drafted.event_type, execution_id, sequence, json)
+
+
+def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:
+    """Read back what `seal` wrote without parsing more than the event type."""
+    return StreamEvent(json[15 : json.index(b'"', 15)].decode(), execution_id, sequence, json)
+
+
+def gap(execution_id: str, epoch: str, requested: str, first: int, missed: int | None) -> StreamEvent:
+    """Say that the reader's cursor cannot be served and where it goes on; never stored."""
+    data = orjson.dumps({"requested": requested, "first_available": first, "missed": missed})
+    json = b'{"event_type":"gap","execution_id":%b,"sequence":null,"cursor":"%b:%d",%b' % (
+        orjson.dumps(execution_id),
+        epoch.encode(),
+        first - 1,
+        draft(EventType.GAP, None, data).body,
+    )
+    return StreamEvent(EventType.GAP, execution_id, None, json)
+
+
+class Cursor(NamedTuple):
+    """A place in an execution's log: everything up to `sequence` has been seen.
+
+    `epoch` is None for a bare sequence number, which is taken to be of the present epoch.
+    """
+
+    epoch: str | None
+    sequence: int
+
+    @classmethod
+    def parse(cls, text: str | int | Cursor | None) -> Cursor:
+        """Read a cursor; None is the beginning. Raises `InvalidCursor`."""
+        if isinstance(text, Cursor):
+            return text
+        if text is None:
+            return cls(None, 0)
+        epoch, colon, number = str(text).rpartition(":")
+        # 18 digits stay below 2**63; isdecimal alone would accept digits of other scripts
+        good = number.isascii() and number.isdecimal() and len(number) <= 18
+        if not good or (colon and not (epoch.isascii() and epoch.isalnum() and len(epoch) <= 32)):
+            shown = str(text)[:80]
+            raise InvalidCursor(
+                f"{shown!r} is not a cursor: give one from an event, or a sequence number"
+            )
+        return cls(epoch or None, int(number))
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.sequence}" if self.epoch else str(self.sequence)
