@@ -1,0 +1,22 @@
+"""Models: their answers as streams, one vocabulary for all providers, and a small one that runs
+here.
+"""
+
+from rxstream.adapters.llm.client import ChatSource, chat
+from rxstream.adapters.llm.dialect import Element, Message
+from rxstream.adapters.llm.errors import ModelError
+from rxstream.adapters.llm.local import LocalEndpoint, local
+from rxstream.adapters.llm.weights import Model, fetch, models
+
+__all__ = [
+    "ChatSource",
+    "Element",
+    "LocalEndpoint",
+    "Message",
+    "Model",
+    "ModelError",
+    "chat",
+    "fetch",
+    "local",
+    "models",
+]
