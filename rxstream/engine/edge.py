@@ -1,0 +1,180 @@
+"""Edges: the bounded queue in front of a unit, and what it does when it is full.
+
+`block` gives no credit when full, so nothing is lost and the feeder waits. The lossy policies always have
+room: what they give up is counted. An edge that its unit does not read yet (`concat`'s second) gives no
+credit either, so what feeds it is not even started.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from rxstream.engine.op import ALL
+from rxstream.engine.statistics import EdgeStatistics
+from rxstream.errors import BufferOverflow
+from rxstream.operator import Buffer
+
+if TYPE_CHECKING:
+    from rxstream.engine.unit import Unit
+
+
+class Edge:
+    """One bounded queue with one reader."""
+
+    __slots__ = (
+        "_blocked_s",
+        "_blocked_since",
+        "_items",
+        "buffer",
+        "closed",
+        "dropped",
+        "elements",
+        "ended",
+        "error",
+        "feeders",
+        "id",
+        "is_open",
+        "reader",
+    )
+
+    def __init__(self, id: str, buffer: Buffer, reader: Unit, *, is_open: bool = True) -> None:
+        self.id = id
+        self.buffer = buffer
+        self.reader = reader
+        self.feeders: list[Unit] = []
+        self.is_open = is_open
+        """Whether the unit reads it yet."""
+        self.closed = False
+        self.ended = False
+        """Nothing follows what is queued."""
+        self.error: BaseException | None = None
+        """Why, if not because all was well."""
+        self.elements = 0
+        self.dropped = 0
+        self._items: deque[Any] = deque()
+        self._blocked_since: float | None = None
+        self._blocked_s = 0.0
+
+    # -- the feeder's side ---------------------------------------------------------------------
+
+    def room(self) -> int:
+        if self.buffer.policy != "block":
+            return ALL
+        room = self.buffer.capacity - len(self._items) if self.is_open else 0
+        if room <= 0 and self._blocked_since is None:
+            self._blocked_since = monotonic()
+        return room
+
+    def push(self, items: Sequence[Any]) -> None:
+        self.elements += len(items)
+        queue, buffer = self._items, self.buffer
+        free = buffer.capacity - len(queue)
+        if buffer.policy == "block" or len(items) <= free:
+            queue.extend(items)
+        elif buffer.policy in ("drop_oldest", "latest"):
+            queue.extend(items)
+            surplus = len(queue) - buffer.capacity
+            self.dropped += surplus
+            for _ in range(surplus):
+                queue.popleft()
+        elif buffer.policy == "drop_newest":
+            queue.extend(items[:free])
+            self.dropped += len(items) - free
+        elif buffer.policy == "coalesce" and buffer.reducer is not None:
+            for item in items:
+                if len(queue) < buffer.capacity:
+                    queue.append(item)
+                else:
+                    queue[-1] = buffer.reducer(queue[-1], item)
+                    self.dropped += 1
+        else:
+            queue.extend(items[:free])
+            self.ended = True
+            self.closed = True
+            self.error = BufferOverflow(
+                f"the buffer before {self.reader.node.id!r} holds {buffer.capacity} elements and was "
+                "full: give it another policy (block, latest, drop_oldest, drop_newest, coalesce) "
+                "or a larger capacity",
+                node=self.reader.node.id,
+                where=self.reader.node.where,
+            )
+        self.reader.ready()
+
+    def finish(self) -> None:
+        self.ended = True
+        self.closed = True
+        self.reader.ready()
+
+    def fail(self, error: BaseException) -> None:
+        self.ended = True
+        self.closed = True
+        self.error = error
+        self.reader.ready()
+
+    def abandon(self) -> None:
+        pass
+
+    def demand(self) -> int:
+        return ALL
+
+    def exits(self) -> Iterator[Edge]:
+        yield self
+
+    # -- the reader's side ---------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def take(self, count: int) -> list[Any]:
+        """Up to `count` elements, oldest first; wakes the feeder."""
+        queue = self._items
+        if count >= len(queue):
+            taken = list(queue)
+            queue.clear()
+        else:
+            taken = [queue.popleft() for _ in range(count)]
+        if taken:
+            self._freed()
+        return taken
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is queued and nothing follows."""
+        return self.ended and not self._items
+
+    def open(self) -> None:
+        """The unit reads it from now on."""
+        if not self.is_open:
+            self.is_open = True
+            self._freed()
+
+    def close(self) -> None:
+        """The unit wants nothing more of it."""
+        self._items.clear()
+        self.closed = True
+        self.ended = True
+        self._freed()
+
+    def _freed(self) -> None:
+        if self._blocked_since is not None:
+            self._blocked_s += monotonic() - self._blocked_since
+            self._blocked_since = None
+        for feeder in self.feeders:
+            feeder.ready()
+
+    def statistics(self) -> EdgeStatistics:
+        blocked = self._blocked_s
+        if self._blocked_since is not None:
+            blocked += monotonic() - self._blocked_since
+        return EdgeStatistics(
+            self.id,
+            self.buffer.policy,
+            len(self._items),
+            self.buffer.capacity,
+            self.elements,
+            self.dropped,
+            blocked,
+        )

@@ -1,0 +1,190 @@
+"""Streams without an engine: subscribe, await or iterate one, and a throw-away graph runs. No log.
+
+On a running event loop the graph runs there. Without one `subscribe` runs at once, as reactivex does, and
+what needs a loop (timers, coroutines) is refused with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from reactivex import abc
+from reactivex.disposable import Disposable
+from reactivex.internal.exceptions import SequenceContainsNoElementsError
+
+from rxstream import stream as streams
+from rxstream.engine.op import ALL
+from rxstream.engine.runtime import Runtime
+from rxstream.engine.statistics import NodeCounters, NodeState
+from rxstream.engine.wiring import wire
+from rxstream.events import Progress
+from rxstream.graph.build import make_plan
+from rxstream.graph.plan import Node
+from rxstream.stream import Stream
+
+T = TypeVar("T")
+
+_CLOSE_S: Final = 5.0
+_AHEAD: Final = 64
+
+
+class _Observed:
+    """A root that hands elements to an observer: where exploration ends. Also watches the run."""
+
+    def __init__(self, observer: abc.ObserverBase[Any], capacity: int = ALL) -> None:
+        self.closed = False
+        self.feeders: list[Any] = []
+        self.capacity = capacity
+        self.held = 0
+        self._observer = observer
+
+    # receiver and exit
+
+    def push(self, items: Sequence[Any]) -> None:
+        for item in items:
+            if self.closed:
+                return
+            self._observer.on_next(item)
+
+    def finish(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._observer.on_completed()
+
+    def fail(self, error: BaseException) -> None:
+        if not self.closed:
+            self.closed = True
+            self._observer.on_error(error)  # type: ignore[arg-type]  # reactivex narrows to Exception
+
+    def abandon(self) -> None:
+        pass
+
+    def demand(self) -> int:
+        return ALL
+
+    def exits(self) -> Iterator[_Observed]:
+        yield self
+
+    def room(self) -> int:
+        return self.capacity - self.held
+
+    def taken(self) -> None:
+        """One of the elements handed over is no longer held."""
+        self.held -= 1
+        for feeder in self.feeders:
+            feeder.ready()
+
+    # watcher
+
+    def node_started(self, node: Node, attempt: int) -> None: ...
+
+    def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None: ...
+
+    def node_failed(
+        self, node: Node, error: BaseException, attempt: int, will_retry: bool
+    ) -> None: ...
+
+    def node_progress(self, node: Node, progress: Progress) -> None: ...
+
+    def settled(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.fail(error)
+
+    def busy(self) -> bool:
+        return self.held >= self.capacity
+
+
+def _begin(stream: Stream[Any], root: _Observed) -> Runtime:
+    plan = make_plan("explored", {"output": stream})
+    runtime = Runtime(plan, root)
+    runtime.start(wire(runtime, None, {plan.outputs["output"]: [root]}))
+    return runtime
+
+
+class Explorer:
+    """See `rxstream.stream.Explorer`."""
+
+    def subscribe(
+        self,
+        stream: Stream[Any],
+        observer: abc.ObserverBase[Any],
+        scheduler: abc.SchedulerBase | None,
+    ) -> abc.DisposableBase:
+        """Run until the end or until disposed. `scheduler` is not used: the loop is the clock."""
+        root = _Observed(observer)
+        runtime = _begin(stream, root)
+
+        def dispose() -> None:
+            root.closed = True
+            runtime.dispose()
+
+        return Disposable(dispose)
+
+    async def iterate(self, stream: Stream[T]) -> AsyncIterator[T]:
+        """Elements as they come; at most 64 wait for whoever iterates."""
+        waiting = _Waiting()
+        root = _Observed(waiting, _AHEAD)
+        waiting.root = root
+        runtime = _begin(stream, root)
+        try:
+            while True:
+                while waiting.items:
+                    item = waiting.items.popleft()
+                    root.taken()
+                    yield item
+                if waiting.error is not None:
+                    raise waiting.error
+                if waiting.over:
+                    return
+                await waiting.more()
+        finally:
+            root.closed = True
+            await runtime.close(_CLOSE_S)
+
+    async def last(self, stream: Stream[T]) -> T:
+        """The last element. Raises reactivex's SequenceContainsNoElementsError if there is none."""
+        found: list[T] = []
+        async for item in self.iterate(stream):
+            found[:] = [item]
+        if not found:
+            raise SequenceContainsNoElementsError("the stream ended without an element")
+        return found[0]
+
+
+class _Waiting(abc.ObserverBase[Any]):
+    """Holds elements until somebody iterates on."""
+
+    root: _Observed
+
+    def __init__(self) -> None:
+        self.items: deque[Any] = deque()
+        self.error: BaseException | None = None
+        self.over = False
+        self._more: asyncio.Future[None] | None = None
+
+    def on_next(self, value: Any) -> None:
+        self.items.append(value)
+        self.root.held += 1
+        self._tell()
+
+    def on_error(self, error: Exception) -> None:
+        self.error = error
+        self._tell()
+
+    def on_completed(self) -> None:
+        self.over = True
+        self._tell()
+
+    async def more(self) -> None:
+        self._more = asyncio.get_running_loop().create_future()
+        await self._more
+
+    def _tell(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+
+
+streams.explore = Explorer()

@@ -1,0 +1,50 @@
+"""The running part of a synchronous operator of one input: a small state machine.
+
+Rules an `Op` keeps, because islands, snapshots and fusion rely on them:
+
+* `push` appends what comes out to `out`, for one element at most one element, in order; what it appended
+  before it raised still goes on;
+* state is stored before the next element is looked at, so an error leaves it as after the last good one;
+* `finish` appends at most one element;
+* it touches nothing but its own state: no I/O, no timers, no tasks. What needs those is a `Unit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+ALL = 1 << 62
+"""A demand that never ends."""
+
+
+class Op:
+    """One input, one output, no waiting. Subclasses override what they need."""
+
+    done: bool = False
+    """Ended early: it emits nothing more and wants nothing more."""
+
+    def push(self, items: Sequence[Any], out: list[Any]) -> None:
+        """Take a batch; append what comes out. May raise whatever the user's function raises."""
+        raise NotImplementedError
+
+    def finish(self, out: list[Any]) -> None:
+        """The input ended well; append what is left. May raise."""
+
+    def fail(self, error: BaseException, out: list[Any]) -> BaseException | None:
+        """The input failed; return the error to pass on, or None to end well."""
+        return error
+
+    def close(self) -> None:
+        """It ended, whichever way; called once."""
+
+    def demand(self, wanted: int) -> int:
+        """How many more inputs can be of use when `wanted` more outputs are."""
+        return wanted
+
+    def snapshot(self) -> Any:
+        """Its state as a value, or None where it has none."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Go on from a state `snapshot` gave."""

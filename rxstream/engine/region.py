@@ -1,0 +1,50 @@
+"""How a sub-graph that is started anew reaches the unit that wraps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from rxstream.engine.island import Exit
+
+
+class Wrapper(Protocol):
+    """A unit that starts a sub-graph (`retry`, `repeat`, `catch`)."""
+
+    exits: list[Exit]
+
+    def inlet_push(self, items: Sequence[Any]) -> None: ...
+
+    def inlet_finish(self) -> None: ...
+
+    def inlet_fail(self, error: BaseException) -> None: ...
+
+    def inlet_demand(self) -> int: ...
+
+
+class Inlet:
+    """Passes one attempt's batches straight through, with the room of what lies behind the wrapper."""
+
+    def __init__(self, wrapper: Wrapper) -> None:
+        self.wrapper = wrapper
+        self.closed = False
+
+    def push(self, items: Sequence[Any]) -> None:
+        self.wrapper.inlet_push(items)
+
+    def finish(self) -> None:
+        self.closed = True
+        self.wrapper.inlet_finish()
+
+    def fail(self, error: BaseException) -> None:
+        self.closed = True
+        self.wrapper.inlet_fail(error)
+
+    def abandon(self) -> None:
+        self.closed = True
+
+    def demand(self) -> int:
+        return self.wrapper.inlet_demand()
+
+    def exits(self) -> Iterator[Exit]:
+        return iter(self.wrapper.exits)

@@ -1,0 +1,460 @@
+"""The driver: steps the units of one running graph, on one event loop, and owns all they started.
+
+Units that can move are in a queue; each gets a step, in turn, and the loop gets its turn at least every few
+milliseconds. When nothing is in the queue and nobody outside can put anything there, the graph has stalled
+and that is said. Without an event loop (`Stream.subscribe` in a plain script) the same driver runs at once
+and whatever needs a loop is refused.
+
+It knows roots (outputs, sinks, observers) only as a count, and the log not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context, copy_context
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import structlog
+from reactivex import abc
+from reactivex.scheduler import CurrentThreadScheduler
+
+from rxstream.engine.clock import EngineScheduler
+from rxstream.engine.edge import Edge
+from rxstream.engine.island import CURRENT
+from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
+from rxstream.engine.unit import Unit
+from rxstream.errors import AuthorError, StallError, blame
+from rxstream.events import Progress
+from rxstream.graph.plan import Node, Plan
+
+_SLICE_S: Final = 0.002
+"""How long units are stepped before the loop gets its turn, in seconds."""
+
+_PROGRESS_S: Final = 0.1
+"""Least time between two reports of progress of one node, in seconds."""
+
+_log = structlog.get_logger("rxstream.engine")
+
+
+class Watcher(Protocol):
+    """Who is told what happens; the execution records it, exploration ignores it."""
+
+    def node_started(self, node: Node, attempt: int) -> None: ...
+
+    def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None: ...
+
+    def node_failed(
+        self, node: Node, error: BaseException, attempt: int, will_retry: bool
+    ) -> None: ...
+
+    def node_progress(self, node: Node, progress: Progress) -> None: ...
+
+    def settled(self, error: BaseException | None) -> None:
+        """Every root has ended, or one has failed; called once."""
+
+    def busy(self) -> bool:
+        """Whether something outside the graph (a commit under way) will make room."""
+
+
+class NodePort:
+    """What the code of one node may see and say (`rxstream.source.Port`)."""
+
+    def __init__(self, runtime: Runtime, node: Node) -> None:
+        self._runtime = runtime
+        self._node = node
+        self._told_at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def execution_id(self) -> str:
+        return self._runtime.execution_id
+
+    @property
+    def node_id(self) -> str:
+        return self._node.id
+
+    def progress(
+        self, percentage: float | None, message: str | None = None, status: str | None = "running"
+    ) -> None:
+        if percentage is not None:
+            percentage = min(100.0, max(0.0, float(percentage)))
+        self._runtime.counters(self._node).progress = Progress(percentage, message, status)
+        if self._timer is not None:
+            return
+        now = self._runtime.now()
+        wait = 0.0 if self._told_at is None else self._told_at + _PROGRESS_S - now
+        if wait <= 0:
+            self.tell()
+        elif self._runtime.loop is not None:
+            self._timer = self._runtime.loop.call_later(wait, self.tell)
+
+    def tell(self) -> None:
+        """Report the latest progress now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        progress = self._runtime.counters(self._node).progress
+        if progress is not None:
+            self._told_at = self._runtime.now()
+            self._runtime.watcher.node_progress(self._node, progress)
+
+    def tell_last(self) -> None:
+        """Report what was held back, because nothing follows."""
+        if self._timer is not None:
+            self.tell()
+
+
+class Runtime:
+    """One running graph."""
+
+    def __init__(self, plan: Plan, watcher: Watcher, execution_id: str = "") -> None:
+        self.plan = plan
+        self.watcher = watcher
+        self.execution_id = execution_id
+        self.thread = threading.get_ident()
+        self.loop: asyncio.AbstractEventLoop | None
+        try:
+            self.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.loop = None
+        self.units: list[Unit] = []
+        self.edges: list[Edge] = []
+        self.ended = False
+        """Nothing moves any more: every root has ended, one failed, or it was closed."""
+        self.attempts: dict[str, tuple[int, bool]] = {}
+        """For nodes that are started anew: which attempt this is, and whether another may follow."""
+        self._open_roots = 0
+        self._queue: deque[Unit] = deque()
+        self._driving = False
+        self._scheduled = False
+        self._counters: dict[str, NodeCounters] = {}
+        self._ports: dict[str, NodePort] = {}
+        self._tasks: dict[asyncio.Task[None], Unit] = {}
+        self._timers: dict[Unit, set[asyncio.TimerHandle]] = {}
+
+    # -- building it up ------------------------------------------------------------------------
+
+    def counters(self, node: Node) -> NodeCounters:
+        """The node's counters, the same through all its attempts."""
+        found = self._counters.get(node.id)
+        if found is None:
+            found = self._counters[node.id] = NodeCounters()
+            found.on_end = lambda state: self._node_ended(node, state)
+        return found
+
+    def port(self, node: Node) -> NodePort:
+        """What the node's code may see and say."""
+        found = self._ports.get(node.id)
+        if found is None:
+            found = self._ports[node.id] = NodePort(self, node)
+        return found
+
+    def add_root(self) -> None:
+        """One more end that has to be reached before the graph has ended."""
+        self._open_roots += 1
+
+    def start(self, units: Iterable[Unit]) -> None:
+        """Start units that are wired; what they need to move is theirs to ask for."""
+        fresh = list(units)
+        self.units += fresh
+        for unit in fresh:
+            self.edges += unit.inputs
+        # without a loop nobody may be stepped before everybody has started
+        driving, self._driving = self._driving, True
+        try:
+            for unit in fresh:
+                unit.start()
+                self.ready(unit)
+        finally:
+            self._driving = driving
+        self.kick()
+
+    # -- stepping ------------------------------------------------------------------------------
+
+    def ready(self, unit: Unit) -> None:
+        """Put a unit into the queue; only from the runtime's own thread."""
+        if unit.is_ready or unit.closed or self.ended:
+            return
+        unit.is_ready = True
+        self._queue.append(unit)
+        self.kick()
+
+    def kick(self) -> None:
+        """Make sure the queue is looked at."""
+        if self.loop is None:
+            if not self._driving:
+                self._drive()
+        elif not self._scheduled:
+            self._scheduled = True
+            self.loop.call_soon(self._drive)
+
+    def door(self, function: Callable[[], None]) -> None:
+        """Run a function on the runtime's thread, soon; the one way in for other threads."""
+        if self.loop is None:
+            if threading.get_ident() != self.thread:
+                raise AuthorError(
+                    "another thread pushed into a stream that was subscribed without an event loop: "
+                    "subscribe inside asyncio.run(…)"
+                )
+            function()
+            return
+        try:
+            self.loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed, so nobody listens
+            return
+
+    def _drive(self) -> None:
+        self._scheduled = False
+        if self._driving:
+            return
+        self._driving = True
+        queue = self._queue
+        until = perf_counter() + _SLICE_S if self.loop is not None else float("inf")
+        try:
+            while queue and not self.ended:
+                unit = queue.popleft()
+                unit.is_ready = False
+                if unit.closed:
+                    continue
+                self._step(unit)
+                if perf_counter() > until:
+                    break
+        finally:
+            self._driving = False
+        if self.ended:
+            return
+        if queue:
+            self.kick()
+        elif self._open_roots and not self.watcher.busy():
+            self._look_for_stall()
+
+    def _step(self, unit: Unit) -> None:
+        if unit.exits and all(exit_.closed for exit_ in unit.exits):
+            unit.close()
+            return
+        try:
+            moved = unit.step()
+        except Exception as error:
+            unit.fail(error)
+            return
+        if moved:
+            self.ready(unit)
+
+    def _look_for_stall(self) -> None:
+        if any(unit.external() for unit in self.units if not unit.closed):
+            return
+        full = [edge for edge in self.edges if not edge.closed and edge.room() <= 0 and len(edge)]
+        starving = [
+            edge
+            for unit in self.units
+            if not unit.closed
+            for edge in unit.inputs
+            if not len(edge) and not edge.ended and edge.is_open
+        ]
+        if self.loop is None and not full:
+            return  # a subscription that waits for its foreign source
+        names = (
+            f"the edge {full[0].id} is full" if full else "nothing is queued",
+            f"{starving[0].id} starves" if starving else "nobody starves",
+        )
+        self.failed(
+            StallError(
+                f"nothing in this graph can ever move again: {names[0]} and {names[1]}. Give the full "
+                "edge a larger .block(n) or a lossy policy such as .drop_oldest(n)",
+                node=full[0].reader.node.id if full else None,
+            )
+        )
+
+    # -- what units ask for --------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The loop's time in seconds."""
+        return self.loop.time() if self.loop is not None else perf_counter()
+
+    def need_loop(self, what: str) -> asyncio.AbstractEventLoop:
+        """The event loop. Raises `AuthorError` where there is none."""
+        if self.loop is None:
+            raise AuthorError(
+                f"{what} needs an event loop: subscribe, await or iterate the stream inside asyncio.run(…)",
+                code="needs_event_loop",
+            )
+        return self.loop
+
+    def call_later(
+        self, unit: Unit, delay: float, function: Callable[[], None]
+    ) -> asyncio.TimerHandle:
+        """Call a function after `delay` seconds unless the unit closes before; it may not emit."""
+        loop = self.need_loop(f"{unit.node.operator} at {unit.node.where}")
+        mine = self._timers.setdefault(unit, set())
+
+        def fire() -> None:
+            mine.discard(handle)
+            if unit.closed or self.ended:
+                return
+            try:
+                function()
+            except Exception as error:
+                unit.fail(error)
+
+        mine_now = [h for h in mine if h.cancelled()]
+        mine.difference_update(mine_now)
+        handle = loop.call_later(max(0.0, delay), fire)
+        mine.add(handle)
+        return handle
+
+    def spawn(self, unit: Unit, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine that belongs to a unit: it is cancelled when the unit closes."""
+        try:
+            loop = self.need_loop(f"{unit.node.operator} at {unit.node.where}")
+        except AuthorError:
+            coroutine.close()
+            raise
+        task = loop.create_task(
+            coroutine, name=f"rxstream {unit.node.id}", context=self._context(unit.node)
+        )
+        self._tasks[task] = unit
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _context(self, node: Node) -> Context:
+        context = copy_context()
+        context.run(CURRENT.set, self.port(node))
+        return context
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        unit = self._tasks.pop(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            return
+        if isinstance(error, Exception) and not unit.closed and not self.ended:
+            unit.fail(error)
+        else:
+            _log.warning(
+                "error while closing",
+                execution_id=self.execution_id,
+                node=unit.node.id,
+                error=repr(error),
+            )
+
+    def scheduler(self, unit: Unit) -> abc.SchedulerBase:
+        """A reactivex scheduler on the engine's clock for one unit."""
+        if self.loop is None:
+            return CurrentThreadScheduler.singleton()
+        return EngineScheduler(self.loop, unit.fail)
+
+    def unit_closed(self, unit: Unit) -> None:
+        """A unit has ended: stop what it started."""
+        for handle in self._timers.pop(unit, ()):
+            handle.cancel()
+        for task, owner in list(self._tasks.items()):
+            if owner is unit and task is not asyncio.current_task(self.loop):
+                task.cancel()
+        if unit in self.units:
+            self.units.remove(unit)
+
+    # -- what happened -------------------------------------------------------------------------
+
+    def node_started(self, node: Node) -> None:
+        """The node runs now."""
+        counters = self.counters(node)
+        counters.state = "running"
+        if not self.ended:
+            self.watcher.node_started(node, self.attempts.get(node.id, (1, False))[0])
+
+    def node_failed(self, node: Node, error: BaseException) -> None:
+        """Code of the node raised, or its source did."""
+        if not self.ended:
+            attempt, will_retry = self.attempts.get(node.id, (1, False))
+            self.watcher.node_failed(node, error, attempt, will_retry)
+
+    def _node_ended(self, node: Node, state: NodeState) -> None:
+        port = self._ports.get(node.id)
+        if self.ended:
+            return
+        if port is not None:
+            port.tell_last()
+        self.watcher.node_ended(node, state, self.counters(node))
+
+    def root_ended(self) -> None:
+        """One of the roots has ended well."""
+        self._open_roots -= 1
+        if self._open_roots == 0:
+            self._settle(None)
+
+    def failed(self, error: BaseException, node: Node | None = None) -> None:
+        """A root was reached by an error, or the graph cannot go on."""
+        if node is not None:
+            blame(error, node.id, node.where)
+        self._settle(error)
+
+    def _settle(self, error: BaseException | None) -> None:
+        if not self.ended:
+            self.ended = True
+            self.watcher.settled(error)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End the sources; what is under way goes on to its end."""
+        for unit in list(self.units):
+            if not unit.inputs and not unit.closed:
+                unit.finish()
+
+    def dispose(self) -> None:
+        """Let go of everything, without waiting."""
+        self.ended = True
+        self._queue.clear()
+        for port in self._ports.values():
+            if port._timer is not None:
+                port._timer.cancel()
+        # readers first, so that nobody is told to go on
+        for unit in list(self.units):
+            try:
+                unit.close()
+            except Exception as error:
+                _log.warning(
+                    "error while closing",
+                    execution_id=self.execution_id,
+                    node=unit.node.id,
+                    error=repr(error),
+                )
+
+    async def close(self, timeout: float) -> list[str]:
+        """Let go of everything; returns the nodes whose tasks resisted for `timeout` seconds."""
+        self.dispose()
+        tasks = {task: unit.node.id for task, unit in self._tasks.items()}
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return []
+        _, pending = await asyncio.wait(tasks, timeout=timeout)
+        return sorted({tasks[task] for task in pending})
+
+    def node_statistics(self) -> list[NodeStatistics]:
+        """Every node now."""
+        found = []
+        for node in self.plan.nodes:
+            c = self.counters(node)
+            found.append(
+                NodeStatistics(
+                    node.id,
+                    node.operator,
+                    c.state,
+                    c.elements_in,
+                    c.elements_out,
+                    c.errors,
+                    c.busy_s,
+                    c.progress,
+                )
+            )
+        return found
+
+    def edge_statistics(self) -> list[EdgeStatistics]:
+        """Every queue now."""
+        return [edge.statistics() for edge in self.edges]

@@ -1,0 +1,69 @@
+"""The unit that writes a stream to a sink: one task that takes, writes, and takes again.
+
+A batch is taken only when the one before is written, so a slow sink fills its queue and then holds back
+what feeds it. The sink is left (flushed, released) before the graph has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from rxstream.engine.unit import BATCH, Unit
+from rxstream.errors import blame
+from rxstream.sink import Sink
+
+
+class SinkUnit(Unit):
+    """A root of the graph."""
+
+    def __init__(self, sink: Sink[Any]) -> None:
+        self._sink = sink
+        self._more: asyncio.Future[None] | None = None
+        self._writing = True
+
+    def start(self) -> None:
+        self.runtime.add_root()
+        self.runtime.spawn(self, self._write())
+
+    def step(self) -> bool:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
+        return False
+
+    def external(self) -> bool:
+        return self._writing
+
+    async def _write(self) -> None:
+        edge = self.inputs[0]
+        counters = self.out.counters
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._sink.open(self.runtime.port(self.node)) as write:
+                while not edge.exhausted:
+                    items = edge.take(BATCH)
+                    if items:
+                        await write(items)
+                        counters.elements_in += len(items)
+                        counters.elements_out += len(items)
+                        continue
+                    self._more = loop.create_future()
+                    self._writing = False
+                    await self._more
+                    self._writing = True
+        except Exception as error:
+            blame(error, self.node.id, self.node.where)
+            counters.errors += 1
+            self.runtime.node_failed(self.node, error)
+            counters.ended("failed")
+            self.runtime.failed(error, self.node)
+            return
+        finally:
+            self._writing = False
+        if edge.error is not None:
+            counters.ended("failed")
+            self.runtime.failed(edge.error)
+            return
+        counters.ended("completed")
+        self.runtime.root_ended()
+        self.close()

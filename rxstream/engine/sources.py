@@ -1,0 +1,404 @@
+"""The units where elements enter: pulled iterators, pulled asynchronous ones, and those that push.
+
+A pulled source is opened at its first credit and advanced only while there is more. A plain iterator is
+pulled in batches that grow from 1 to 64 while a pull takes under half a millisecond. An asynchronous one
+has one task for its whole life, which waits where the room ends. What pushes cannot be paused: its inbox
+has a bound and a policy, and any thread may fill it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from time import perf_counter
+from typing import Any, Final
+
+from reactivex import Observable
+from reactivex.observer import Observer
+
+from rxstream.engine.island import CURRENT
+from rxstream.engine.unit import BATCH, Unit
+from rxstream.errors import BufferOverflow
+from rxstream.operator import Buffer
+from rxstream.source import Emitter, Policy, Port, PushSource, Source
+
+_QUICK_PULL_S: Final = 0.000_5
+_QUICK_STEP_S: Final = 0.004
+
+
+def unit_for(origin: Any, buffer: Buffer | None = None) -> Unit:
+    """The unit that runs whatever a source was made of."""
+    if isinstance(origin, Source):
+        return TaskUnit(origin)
+    if isinstance(origin, PushSource):
+        return PushUnit(origin, buffer)
+    if isinstance(origin, Observable):
+        return PushUnit(_Subscribed(origin), buffer)
+    bare = origin
+    while isinstance(bare, partial):
+        bare = bare.func
+    if inspect.isgeneratorfunction(bare):
+        return PullUnit(origin)
+    if inspect.isasyncgenfunction(bare):
+        return TaskUnit(_Items(origin))
+    if isinstance(origin, AsyncIterable):
+        return TaskUnit(_Items(lambda: origin))
+    if isinstance(origin, Iterable):
+        return PullUnit(lambda: origin)
+    return TaskUnit(_Items(partial(_called, origin)))
+
+
+async def _called(function: Callable[[], Any]) -> AsyncIterator[Any]:
+    """What a function gives: the elements of an (asynchronous) iterator, or one value, awaited."""
+    result = function()
+    if inspect.isawaitable(result):
+        result = await result
+        yield result
+    elif isinstance(result, AsyncIterable):
+        async for item in result:
+            yield item
+    elif isinstance(result, Iterator):
+        for item in result:
+            yield item
+    else:
+        yield result
+
+
+class PullUnit(Unit):
+    """A plain iterator, advanced on the event loop."""
+
+    def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
+        self._make = make
+        self._iterator: Iterator[Any] | None = None
+        self._batch = 1
+
+    def step(self) -> bool:
+        count = min(self._batch, self.credit())
+        if count <= 0:
+            return False
+        items: list[Any] = []
+        error: Exception | None = None
+        begun = perf_counter()
+        token = CURRENT.set(self.runtime.port(self.node))
+        try:
+            if self._iterator is None:
+                self.runtime.node_started(self.node)
+                self._iterator = iter(self._make())
+            # what came before an exception stays in the list
+            items.extend(islice(self._iterator, count))
+        except Exception as raised:
+            error = raised
+        finally:
+            CURRENT.reset(token)
+        pulled = perf_counter()
+        self.out.counters.busy_s += pulled - begun
+        if items:
+            self.emit(items)
+        if error is not None:
+            self.fail(error)
+        elif len(items) < count:
+            self.finish()
+        elif pulled - begun > _QUICK_PULL_S or perf_counter() - begun > _QUICK_STEP_S:
+            self._batch = max(1, self._batch // 2)
+        else:
+            self._batch = min(BATCH, self._batch * 2)
+        return not self.closed
+
+    def dispose(self) -> None:
+        iterator, self._iterator = self._iterator, None
+        close = getattr(iterator, "close", None)
+        if inspect.isgenerator(iterator) and close is not None:
+            close()
+
+
+class _Items:
+    """Something asynchronous that gives one element at a time."""
+
+    def __init__(self, make: Callable[[], AsyncIterable[Any]]) -> None:
+        self.make = make
+
+
+class TaskUnit(Unit):
+    """An asynchronous iterator, advanced by one task."""
+
+    def __init__(self, origin: Source[Any] | _Items) -> None:
+        self._origin = origin
+        self._inbox: deque[Any] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._over = False
+        self._error: Exception | None = None
+        self.wanted = 1
+        self.start_offset: Any = None
+        self.offset: Any = None
+
+    def step(self) -> bool:
+        credit = self.credit()
+        if self._task is None:
+            if credit > 0:
+                self.wanted = min(BATCH, credit)
+                self.runtime.node_started(self.node)
+                self._task = self.runtime.spawn(self, self._pump())
+            return False
+        count = min(credit, len(self._inbox), BATCH)
+        if count > 0:
+            items = [self._inbox.popleft() for _ in range(count)]
+            self.emit(items)
+            credit -= count
+        if self.closed or self._inbox:
+            return count > 0
+        if self._over:
+            if self._error is None:
+                self.finish()
+            else:
+                self.fail(self._error)
+        else:
+            if self.limited:
+                credit = self.credit()
+            self.wanted = min(BATCH, max(1, credit))
+            if credit > 0 and self._room is not None and not self._room.done():
+                self._room.set_result(None)
+        return count > 0 and not self.closed
+
+    async def _pump(self) -> None:
+        try:
+            if isinstance(self._origin, Source):
+                await self._pump_batches(self._origin)
+            else:
+                await self._pump_items(self._origin)
+        except Exception as error:
+            self._error = error
+        self._over = True
+        self.ready()
+
+    async def _pump_batches(self, source: Source[Any]) -> None:
+        iterator = source.open(_SourcePort(self))
+        try:
+            async for batch in iterator:
+                self._inbox.extend(batch)
+                await self._taken()
+        finally:
+            await _close(iterator)
+
+    async def _pump_items(self, origin: _Items) -> None:
+        iterator = aiter(origin.make())
+        quick_until = perf_counter() + _QUICK_STEP_S
+        try:
+            async for item in iterator:
+                self._inbox.append(item)
+                self.ready()
+                if len(self._inbox) >= self.wanted:
+                    await self._taken()
+                    quick_until = perf_counter() + _QUICK_STEP_S
+                elif perf_counter() > quick_until:
+                    await asyncio.sleep(0)
+                    quick_until = perf_counter() + _QUICK_STEP_S
+        finally:
+            await _close(iterator)
+
+    async def _taken(self) -> None:
+        """Wait until all is pushed on and there is room for more."""
+        self._room = asyncio.get_running_loop().create_future()
+        self.ready()
+        await self._room
+
+    def external(self) -> bool:
+        # a task that waits for room is woken by a step, not from outside
+        waits = self._room is not None and not self._room.done()
+        return self._task is not None and not self._over and not waits
+
+    def dispose(self) -> None:
+        self._inbox.clear()
+
+
+async def _close(iterator: AsyncIterator[Any]) -> None:
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
+
+
+class _SourcePort:
+    """What a running `Source` may see and say."""
+
+    def __init__(self, unit: TaskUnit) -> None:
+        self._unit = unit
+        self._port = unit.runtime.port(unit.node)
+
+    @property
+    def execution_id(self) -> str:
+        return self._port.execution_id
+
+    @property
+    def node_id(self) -> str:
+        return self._port.node_id
+
+    def progress(
+        self, percentage: float | None, message: str | None = None, status: str | None = "running"
+    ) -> None:
+        self._port.progress(percentage, message, status)
+
+    @property
+    def wanted(self) -> int:
+        return self._unit.wanted
+
+    @property
+    def start(self) -> Any:
+        return self._unit.start_offset
+
+    def seek_point(self, offset: Any) -> None:
+        self._unit.offset = offset
+
+
+class _Subscribed(PushSource[Any]):
+    """A foreign Observable: subscribed on the engine's clock when there is credit."""
+
+    name = "observable"
+    capacity = 65_536
+
+    def __init__(self, observable: Observable[Any]) -> None:
+        self._observable = observable
+
+    def connect(self, emitter: Emitter[Any], port: Port) -> Callable[[], None]:
+        assert isinstance(emitter, PushUnit)
+        scheduler = emitter.runtime.scheduler(emitter)
+        subscription = self._observable.subscribe(
+            Observer(emitter.next, emitter.error, emitter.complete), scheduler=scheduler
+        )
+        return subscription.dispose
+
+
+class PushUnit(Unit):
+    """What decides its own pace; also the `Emitter` it is given."""
+
+    def __init__(self, source: PushSource[Any], buffer: Buffer | None) -> None:
+        self._source = source
+        self._policy: Policy = buffer.policy if buffer else source.policy
+        self._capacity = buffer.capacity if buffer else source.capacity
+        self._reducer = buffer.reducer if buffer else None
+        self._inbox: deque[Any] = deque()
+        self._changed = threading.Condition()
+        self._connected = False
+        self._disconnect: Callable[[], None] | None = None
+        self._over = False
+        self._error: BaseException | None = None
+        self._gone = False
+        self._called = False
+        self.dropped = 0
+
+    # -- the producer's side, on any thread ----------------------------------------------------
+
+    def next(self, item: Any, timeout: float | None = None) -> bool:
+        with self._changed:
+            if self._over or self._gone:
+                return False
+            if len(self._inbox) >= self._capacity and not self._make_room(item, timeout):
+                return not (self._over or self._gone)
+            self._inbox.append(item)
+        self._call()
+        return True
+
+    def _make_room(self, item: Any, timeout: float | None) -> bool:
+        """Whether the item may be appended now; the policy's work is done either way."""
+        if self._policy == "block" and threading.get_ident() != self.runtime.thread:
+            free = self._changed.wait_for(
+                lambda: self._gone or self._over or len(self._inbox) < self._capacity, timeout
+            )
+            if not free:
+                raise TimeoutError(f"{self.node.id} had no room for {timeout} s")
+            return not (self._gone or self._over)
+        if self._policy in ("drop_oldest", "latest"):
+            self._inbox.popleft()
+            self.dropped += 1
+            return True
+        if self._policy == "drop_newest":
+            self.dropped += 1
+            return False
+        if self._policy == "coalesce" and self._reducer is not None:
+            self._inbox[-1] = self._reducer(self._inbox[-1], item)
+            self.dropped += 1
+            return False
+        error = BufferOverflow(
+            f"{self.node.id} was pushed {self._capacity} elements faster than they were taken: follow it "
+            "with .drop_oldest(n), .latest() or another policy, or push from another thread with "
+            "policy block",
+            node=self.node.id,
+            where=self.node.where,
+        )
+        if self._policy == "block":
+            raise error
+        self._over = True
+        self._error = error
+        self._call()
+        return False
+
+    def error(self, error: BaseException) -> None:
+        self._end(error)
+
+    def complete(self) -> None:
+        self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        with self._changed:
+            if self._over:
+                return
+            self._over = True
+            self._error = error
+        self._call()
+
+    def _call(self) -> None:
+        """Ask for a step, once for however many elements until it comes."""
+        if threading.get_ident() == self.runtime.thread:
+            self.ready()
+        elif not self._called:
+            self._called = True
+            self.runtime.door(self._answered)
+
+    def _answered(self) -> None:
+        self._called = False
+        self.ready()
+
+    # -- the graph's side ----------------------------------------------------------------------
+
+    def step(self) -> bool:
+        credit = self.credit()
+        if credit <= 0:
+            return False
+        if not self._connected:
+            self._connected = True
+            self.runtime.node_started(self.node)
+            self._disconnect = self._source.connect(self, self.runtime.port(self.node))
+            if self.closed:  # it ended while it was being connected
+                self.dispose()
+                return False
+        with self._changed:
+            count = min(BATCH, credit, len(self._inbox))
+            items = [self._inbox.popleft() for _ in range(count)]
+            over = self._over and not self._inbox
+            if items:
+                self._changed.notify_all()
+        if items:
+            self.emit(items)
+        if over and not self.closed:
+            if self._error is None:
+                self.finish()
+            else:
+                self.fail(self._error)
+        return bool(items) and not self.closed
+
+    def external(self) -> bool:
+        return self._connected and not self._over
+
+    def dispose(self) -> None:
+        with self._changed:
+            self._gone = True
+            self._inbox.clear()
+            self._changed.notify_all()
+        disconnect, self._disconnect = self._disconnect, None
+        if disconnect is not None:
+            disconnect()
+

@@ -1,0 +1,122 @@
+"""Units: where something waits. A unit is stepped by the runtime and never waits in a step.
+
+A unit reads its edges, emits into its port, and moves only while it has credit: the least room among the
+exits behind it. `step` does a bounded amount of work and says whether it moved; a unit that cannot move is
+made ready again by whoever changes that (an edge that got an element or room, a timer, a task). Subclasses
+override `start`, `step`, `dispose`; they reach the world only through `self.runtime`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rxstream.engine.island import Exit, Port, credit_of
+from rxstream.engine.op import ALL
+from rxstream.errors import blame
+from rxstream.graph.plan import Node
+
+if TYPE_CHECKING:
+    from rxstream.engine.edge import Edge
+    from rxstream.engine.runtime import Runtime
+
+BATCH = 64
+"""Elements moved in one step, at most."""
+
+
+class Unit:
+    """A source, boundary or sink of a running graph."""
+
+    inputs: Sequence[Edge] = ()
+    is_ready: bool = False
+    """Whether it waits for its step; kept by the runtime."""
+    closed: bool = False
+    """Whether it has ended or been disposed."""
+
+    node: Node
+    runtime: Runtime
+    out: Port
+    exits: list[Exit]
+    limited: bool = False
+    """Whether an operator behind it wants only so many elements."""
+
+    def attach(self, runtime: Runtime, node: Node, inputs: Sequence[Edge], out: Port) -> None:
+        """Take its place in the running graph. Called once, before `start`."""
+        self.runtime = runtime
+        self.node = node
+        self.inputs = inputs
+        self.out = out
+        self.exits = list(out.exits())
+        self.limited = out.demand() < ALL
+        for exit_ in self.exits:
+            exit_.feeders.append(self)
+
+    # -- what a subclass does ------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin. Called once the whole graph is wired; must not emit."""
+
+    def step(self) -> bool:
+        """Do some work; return whether anything moved."""
+        raise NotImplementedError
+
+    def external(self) -> bool:
+        """Whether something outside the graph (a task, a timer, a thread) may make it move."""
+        return False
+
+    def dispose(self) -> None:
+        """Nobody wants anything more of it: let go of everything, at once and without waiting."""
+
+    # -- what a subclass uses ------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """Ask for a step."""
+        self.runtime.ready(self)
+
+    def credit(self) -> int:
+        """How many elements may be emitted now."""
+        credit = credit_of(self.exits)
+        return min(credit, self.out.demand()) if self.limited else credit
+
+    def emit(self, items: Sequence[Any]) -> None:
+        """Push a batch; the caller has the credit."""
+        self.out.push(items)
+        if self.out.closed:
+            self.close()
+
+    def finish(self) -> None:
+        """End well."""
+        if not self.closed:
+            self.out.finish()
+            self.close()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an error that happened here."""
+        if not self.closed:
+            blame(error, self.node.id, self.node.where)
+            self.out.counters.errors += 1
+            self.runtime.node_failed(self.node, error)
+            self.out.fail(error)
+            self.close()
+
+    def pass_on(self, error: BaseException) -> None:
+        """End with an error that came in."""
+        if not self.closed:
+            self.out.fail(error)
+            self.close()
+
+    def close(self) -> None:
+        """Let go of everything and stop those before it that nobody else needs."""
+        if self.closed:
+            return
+        self.closed = True
+        for exit_ in self.exits:
+            if self in exit_.feeders:
+                exit_.feeders.remove(self)
+        self.out.abandon()
+        try:
+            self.dispose()
+        finally:
+            for edge in self.inputs:
+                edge.close()
+            self.runtime.unit_closed(self)

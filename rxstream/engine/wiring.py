@@ -1,0 +1,155 @@
+"""Makes a plan run: nodes become stages, units and edges, readers before what they read.
+
+Single-input synchronous operators become stages of an island; everything else becomes a unit with a queue
+for each input. Neighbouring reactivex operators share one unit. What a wrapping operator (`retry`) reads is
+left out and wired by it, anew for each attempt.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from rxstream.engine.edge import Edge
+from rxstream.engine.foreign import ForeignUnit
+from rxstream.engine.island import Port, Receiver, Stage
+from rxstream.engine.runtime import Runtime
+from rxstream.engine.sinks import SinkUnit
+from rxstream.engine.sources import unit_for
+from rxstream.engine.unit import Unit
+from rxstream.graph.build import region_of
+from rxstream.graph.plan import Node, Plan
+from rxstream.operator import Buffer
+
+
+def wire(
+    runtime: Runtime, members: set[str] | None, roots: Mapping[str, Sequence[Receiver]]
+) -> list[Unit]:
+    """Units of the members (all nodes if None), wired but not started. `roots` read some of them too."""
+    plan = runtime.plan
+    chosen = {node.id for node in plan.nodes} if members is None else members
+    inner: set[str] = set()
+    for node in plan.nodes:
+        if node.id in chosen and node.spec.wraps:
+            inner |= region_of(plan, node)
+    receivers: dict[str, list[Receiver]] = defaultdict(list)
+    for node_id, readers in roots.items():
+        receivers[node_id] += readers
+    units: list[Unit] = []
+    chained: set[str] = set()
+    for node in reversed(plan.nodes):
+        if node.id not in chosen or node.id in inner or node.id in chained:
+            continue
+        port = Port(receivers[node.id], runtime.counters(node))
+        spec = node.spec
+        if spec.kind == "source":
+            unit = unit_for(spec.make(), _buffer_after(plan, node))
+            unit.attach(runtime, node, (), port)
+            units.append(unit)
+            continue  # it says itself when it starts
+        if _runs_as_reactivex(plan, node):
+            chain = _chain(plan, node)
+            chained |= {link.id for link in chain}
+            inputs = [chain[0].inputs[0], *(i for link in chain for i in link.inputs[1:])]
+            unit = ForeignUnit([link.spec for link in chain])
+            _attach(runtime, plan, unit, node, inputs, port, receivers)
+            units.append(unit)
+            for link in chain:
+                runtime.node_started(link)
+                if link is not node:
+                    unit.silent.append(runtime.counters(link))
+            continue
+        if spec.kind == "op":
+            stage = Stage(node, spec.make(), port, runtime.port(node), runtime.node_failed)
+            receivers[node.inputs[0]].insert(0, stage)
+        elif spec.kind == "same":
+            receivers[node.inputs[0]].insert(0, port)
+        else:
+            unit = SinkUnit(spec.make()) if spec.kind == "sink" else spec.make()
+            wired = () if spec.wraps else node.inputs
+            _attach(runtime, plan, unit, node, wired, port, receivers)
+            units.append(unit)
+        runtime.node_started(node)
+    units.reverse()
+    return units
+
+
+def _attach(
+    runtime: Runtime,
+    plan: Plan,
+    unit: Unit,
+    node: Node,
+    inputs: Sequence[str],
+    port: Port,
+    receivers: dict[str, list[Receiver]],
+) -> None:
+    edges = []
+    for index, source in enumerate(inputs):
+        if node.spec.buffer is not None:
+            buffer = node.spec.buffer
+        else:
+            buffer = Buffer()
+        late = node.spec.late and index > 0
+        edge = Edge(f"{source}->{node.id}", buffer, unit, is_open=not late)
+        receivers[source].insert(0, edge)
+        edges.append(edge)
+    unit.attach(runtime, node, edges, port)
+
+
+def _buffer_after(plan: Plan, node: Node) -> Buffer | None:
+    """The policy its only reader declares, which then is the policy of a pushing source itself."""
+    readers = plan.readers[node.id]
+    if len(readers) != 1 or node.published:
+        return None
+    buffer: Buffer | None = plan.by_id[readers[0]].spec.buffer
+    return buffer
+
+
+def _depth(plan: Plan, node: Node) -> int:
+    """How many levels the node's elements are themselves Observables."""
+    before = max((_depth(plan, plan.by_id[i]) for i in node.inputs), default=0)
+    return max(0, before + node.spec.opens - node.spec.flattens)
+
+
+def _runs_as_reactivex(plan: Plan, node: Node) -> bool:
+    if node.spec.kind == "foreign":
+        return True
+    higher: bool = any(plan.by_id[i].spec.opens or _depth(plan, plan.by_id[i]) for i in node.inputs)
+    return higher and node.spec.rx is not None
+
+
+def _chain(plan: Plan, last: Node) -> list[Node]:
+    """The reactivex operators before this one that nobody else reads, first to last."""
+    chain = [last]
+    while True:
+        before = plan.by_id[chain[0].inputs[0]]
+        alone = len(plan.readers[before.id]) == 1 and not before.published
+        higher = _depth(plan, before) > 0
+        if not alone or not _runs_as_reactivex(plan, before) or (before.told and not higher):
+            return chain
+        chain.insert(0, before)
+
+
+class Region:
+    """One attempt of a wrapped sub-graph."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._units = units
+
+    def dispose(self) -> None:
+        """Let go of everything this attempt started."""
+        for unit in self._units:
+            unit.close()
+
+
+def start_region(
+    runtime: Runtime, wrapper: Unit, receiver: Receiver, attempt: int, will_retry: bool
+) -> Region:
+    """Wire and start the sub-graph that a wrapping unit reads, pushing into `receiver`."""
+    members = region_of(runtime.plan, wrapper.node)
+    for node_id in members:
+        runtime.attempts[node_id] = (attempt, will_retry)
+    units = wire(runtime, members, {wrapper.node.inputs[0]: [receiver]})
+    runtime.start(units)
+    return Region(units)
+
