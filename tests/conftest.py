@@ -1,0 +1,147 @@
+"""What holds for every test: nothing is skipped in silence, nothing is left behind, nothing hangs.
+
+A test may be skipped only because a real part is absent on this machine, and says so:
+`pytest.skip("missing: chromium")`. Such reasons are listed at the end of the run; any other reason fails it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
+from multiprocessing import resource_tracker
+
+import psutil
+import pytest
+
+MISSING = "missing:"
+GRACE = 2.0
+"""Seconds in which what a test started may still be ending."""
+LONG = 1800
+"""Seconds given to one slow test or benchmark that does not say its own."""
+
+
+# --- nothing is skipped in silence -----------------------------------------------------------
+
+
+class Skips:
+    """Counts why tests were skipped, and fails the run for a reason that is not a missing part."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.note(report)
+
+    def note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if not report.skipped or hasattr(report, "wasxfail"):
+            return
+        text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        self.reasons[text.removeprefix("Skipped: ")] += 1
+
+    @property
+    def unexcused(self) -> list[str]:
+        return [reason for reason in self.reasons if not reason.startswith(MISSING)]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.unexcused and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.reasons:
+            return
+        terminalreporter.section("skipped")
+        for reason, count in sorted(self.reasons.items()):
+            excuse = "" if reason.startswith(MISSING) else f" (fails the run: not {MISSING!r})"
+            terminalreporter.line(f"{reason}: {count} not run{excuse}")
+
+
+# --- nothing is left behind ------------------------------------------------------------------
+
+
+def processes() -> set[psutil.Process]:
+    """Children, without the tracker that multiprocessing keeps for the life of the process."""
+    tracker = resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]  # not in its stub
+    return {child for child in psutil.Process().children() if child.pid != tracker}
+
+
+def threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Threads and child processes that a test and its own fixtures start end with it."""
+    before = threads() | processes()
+    yield
+    deadline = time.monotonic() + GRACE
+    while (left := (threads() | processes()) - before) and time.monotonic() < deadline:
+        time.sleep(0.01)  # what was told to end may need a moment
+    assert not left, f"left running: {sorted(map(repr, left))}"
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Tasks on the test's loop end with it; the loop would cancel them without a word."""
+    yield
+    if left := {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}:
+        _, left = await asyncio.wait(left, timeout=GRACE)
+    assert not left, f"tasks left running: {sorted(map(repr, left))}"
+
+
+# --- nothing hangs ---------------------------------------------------------------------------
+
+
+def seconds(item: pytest.Item) -> float:
+    """How long a test may take before pytest-timeout ends it."""
+    marker = item.get_closest_marker("timeout")
+    if marker is None:
+        return float(item.config.getini("timeout"))
+    return float(marker.args[0] if marker.args else marker.kwargs["timeout"])
+
+
+class LastResort:
+    """Ends the whole run when a test outlives its timeout.
+
+    pytest-timeout raises in the main thread, where an event loop's callback or a C call may swallow it.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        assert capture is not None
+        with capture.global_and_fixture_disabled():
+            self.stderr = os.dup(2)  # the real one, for the stacks
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        faulthandler.dump_traceback_later(2 * seconds(item) + 30, exit=True, file=self.stderr)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def pytest_unconfigure(self) -> None:
+        os.close(self.stderr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Skips())
+    if not config.option.usepdb:
+        config.pluginmanager.register(LastResort(config))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        long = item.get_closest_marker("slow") or item.get_closest_marker("benchmark")
+        if long and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG))
+        if isinstance(item, pytest.Function) and item.get_closest_marker("asyncio"):
+            # first of the test's own fixtures, so that it looks after the others have cleaned up
+            item.fixturenames.insert(item.fixturenames.index("nothing_left") + 1, "no_task_left")
