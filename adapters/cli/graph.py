@@ -1,0 +1,34 @@
+"""`rxstream graph`: what would run, drawn or as data, without running it."""
+
+from __future__ import annotations
+
+import click
+
+from rxstream.adapters.cli import failure, logs, parameters, stdout, target
+
+
+@click.command()
+@click.argument("name", metavar="TARGET")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["mermaid", "json", "svg"]),
+    default="mermaid",
+    show_default=True,
+    help="What to print.",
+)
+@parameters.option
+@logs.logging_options
+def graph(name: str, form: str, pairs: tuple[str, ...], verbose: int, log_level: str | None) -> int:
+    """Print the graph a TARGET names."""
+    logs.configure(verbose, log_level)
+    with stdout.reserved() as descriptor:
+        plan = parameters.bind(target.load(name), pairs).build()
+        if form == "json":
+            import orjson
+
+            text = orjson.dumps(plan.describe(), option=orjson.OPT_INDENT_2).decode()
+        else:
+            text = plan.svg() if form == "svg" else plan.mermaid()
+        stdout.write_all(descriptor, text.rstrip("\n").encode() + b"\n")
+    return failure.DONE

@@ -1,0 +1,100 @@
+"""`rxstream run`: one execution in this process, shown while it happens."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from rxstream.adapters.cli import logs, parameters, show, stdout, target
+from rxstream.adapters.cli.interruption import interruption
+from rxstream.adapters.cli.logfile import log_at
+
+if TYPE_CHECKING:
+    from rxstream.engine import Engine, Execution
+    from rxstream.events import StreamEvent
+    from rxstream.graph import BoundGraph
+    from rxstream.log import EventLog, Reader
+
+_BATCH: Final = 1_000
+_LEAVING: Final = 1.0
+"""Seconds an interrupted execution has to say that it ended."""
+
+_LAG: Final = 100_000
+"""Events a slow reader of `--jsonl` may be behind before everything waits for it."""
+
+
+@click.command()
+@click.argument("name", metavar="TARGET")
+@parameters.option
+@click.option("--jsonl", is_flag=True, help="Print every event as JSON, one a line.")
+@click.option("--log", "log_path", metavar="PATH", help="Keep the events in this file.")
+@logs.logging_options
+def run(
+    name: str,
+    pairs: tuple[str, ...],
+    jsonl: bool,
+    log_path: str | None,
+    verbose: int,
+    log_level: str | None,
+) -> int:
+    """Run the graph a TARGET names and print its result."""
+    logs.configure(verbose, log_level)
+    if not jsonl:
+        bound = parameters.bind(target.load(name), pairs)
+        return interruption.run(_run(bound, log_path, None))
+    with stdout.reserved() as descriptor:
+        bound = parameters.bind(target.load(name), pairs)
+        return interruption.run(_run(bound, log_path, descriptor))
+
+
+async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> int:
+    from rxstream.engine import Engine
+
+    async with Engine(log_at(log_path), graphs=[bound.graph]) as engine:
+        execution = await engine.start(bound)
+        display = show.choose(json_to)
+        display.begin(node.id for node in execution.plan.nodes if node.told)
+        async with display:
+            terminal = await follow(engine, execution, display)
+    return show.conclude(terminal, tell_result=display.tells_result)
+
+
+async def follow(engine: Engine, execution: Execution, display: show.Show) -> StreamEvent:
+    """Show an execution of this process to its end; when nobody wants it any more, end it."""
+    reader = await engine.log.follow(execution.id)
+    try:
+        return await _pump(engine.log, reader, display)
+    except (asyncio.CancelledError, BrokenPipeError) as reason:
+        gone = isinstance(reason, BrokenPipeError)
+        execution.cancel("nobody reads its output" if gone else "interrupted")
+        # the ending is shown and logged too, as far as there is time
+        with suppress(TimeoutError, BrokenPipeError):
+            async with asyncio.timeout(_LEAVING):
+                await _pump(engine.log, reader, display)
+        raise
+
+
+async def _pump(log: EventLog, reader: Reader, display: show.Show) -> StreamEvent:
+    while True:
+        events = await reader.next(limit=_BATCH)
+        if not events:
+            continue
+        if display.blocks and await _far_behind(log, events[-1]):
+            # the log in memory forgets what is too old, so a slow reader slows the sources instead
+            display.show_while_all_wait(events)
+        else:
+            await display.show(events)
+        if events[-1].terminal:
+            return events[-1]
+
+
+async def _far_behind(log: EventLog, event: StreamEvent) -> bool:
+    if log.durable:
+        return False
+    head = await log.head(event.execution_id)
+    unread = head.last - (event.sequence or head.last)
+    # half of what is kept is unread, and old events have begun to go or soon will
+    return unread > _LAG or (head.first > 1 and unread > (head.last - head.first) // 2)

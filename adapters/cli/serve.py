@@ -1,0 +1,155 @@
+"""`rxstream serve` and `rxstream demo`: a server that runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rxstream.adapters.cli import failure, logs, show, target
+from rxstream.adapters.cli.interruption import Interrupted, interruption
+from rxstream.adapters.cli.logfile import DEFAULT, log_at
+from rxstream.adapters.cli.run import follow
+
+if TYPE_CHECKING:
+    from rxstream.engine import Engine
+    from rxstream.graph import Graph
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8765
+
+_host = click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
+_port = click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+
+
+@click.command()
+@click.argument("names", metavar="TARGET...", nargs=-1, required=True)
+@_host
+@_port
+@click.option(
+    "--log", "log_path", metavar="PATH", default=DEFAULT, show_default=True, help="The event log."
+)
+@logs.logging_options
+def serve(
+    names: tuple[str, ...],
+    host: str,
+    port: int,
+    log_path: str,
+    verbose: int,
+    log_level: str | None,
+) -> int:
+    """Serve graphs over HTTP, SSE and WebSocket until told to stop."""
+    logs.configure(verbose, log_level, default="info")
+    graphs = [_graph(name) for name in names]
+    return _until_told(lambda: _serve(graphs, host, port, log_path))
+
+
+@click.command()
+@_host
+@_port
+@logs.logging_options
+def demo(host: str, port: int, verbose: int, log_level: str | None) -> int:
+    """Serve a live example with a page to look at."""
+    logs.configure(verbose, log_level)
+    graph = _graph("rxstream.examples.demo:demo")
+    # the folder goes when the demo ends; a demo that was killed leaves it to the system
+    with tempfile.TemporaryDirectory(prefix="rxstream-demo-", ignore_cleanup_errors=True) as folder:
+        return _until_told(lambda: _demo(graph, host, port, Path(folder)))
+
+
+def _graph(name: str) -> Graph[..., Any]:
+    from rxstream.graph import Graph
+
+    found = target.load(name)
+    if not isinstance(found, Graph):
+        raise failure.Failure(
+            f"target {name!r} has its parameters given already, and a server takes them from clients: "
+            "name the graph itself",
+            failure.USAGE,
+        )
+    return found
+
+
+def _until_told(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run a server; SIGTERM is how it is meant to end, so it ends well, while Ctrl-C says 130."""
+    try:
+        interruption.run(main())
+    except Interrupted as interrupted:
+        if interrupted.signum != signal.SIGTERM:
+            raise
+    return failure.DONE
+
+
+@asynccontextmanager
+async def _listening(engine: Engine, host: str, port: int) -> AsyncGenerator[str, None]:
+    from rxstream.adapters import web
+
+    try:
+        server = await web.serve(engine, host, port)
+    except OSError as error:
+        raise _unbound(error, host, port) from error
+    try:
+        print(f"rxstream listening on {server.url}", flush=True)
+        yield server.url
+    finally:
+        await server.close()
+
+
+def _unbound(error: OSError, host: str, port: int) -> failure.Failure:
+    if error.errno == errno.EADDRINUSE:
+        why = (
+            "is in use: stop what listens there, or choose another with --port (0 takes a free one)"
+        )
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        why = "needs more rights: choose one above 1023 with --port"
+    else:
+        why = f"cannot be listened on: {error.strerror or error}"
+    return failure.Failure(f"port {port} on {host} {why}")
+
+
+async def _serve(graphs: Sequence[Graph[..., Any]], host: str, port: int, log_path: str) -> None:
+    from rxstream.engine import Engine
+
+    async with (
+        Engine(log_at(log_path), graphs=graphs) as engine,
+        _listening(engine, host, port),
+    ):
+        await _for_ever()
+
+
+async def _demo(graph: Graph[..., Any], host: str, port: int, folder: Path) -> None:
+    from rxstream.engine import Engine
+
+    async with (
+        Engine(folder / "events.db", graphs=[graph]) as engine,
+        _listening(engine, host, port) as url,
+    ):
+        execution = await engine.start(graph)
+        there = "" if (host, url) == (HOST, f"http://{HOST}:{PORT}") else f" --url {url}"
+        failure.tell(f"Open {url} in a browser, or watch from another terminal:")
+        failure.tell(f"  rxstream watch {execution.id}{there}")
+        failure.tell("Ctrl-C ends the demo.")
+        if show.on_terminal():
+            display = show.choose(None)
+            display.begin(node.id for node in execution.plan.nodes if node.told)
+            async with display:
+                await follow(engine, execution, display)
+            failure.tell("The demo's run has ended; the page stays open until Ctrl-C.")
+        await _for_ever()
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()

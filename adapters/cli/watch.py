@@ -1,0 +1,71 @@
+"""`rxstream watch`: an execution on a server, shown as if it ran here."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import click
+
+from rxstream.adapters.cli import failure, logs, show, stdout
+from rxstream.adapters.cli.interruption import interruption
+
+if TYPE_CHECKING:
+    from rxstream.events import StreamEvent
+
+URL: Final = "http://127.0.0.1:8765"
+
+
+@click.command()
+@click.argument("execution_id", metavar="ID")
+@click.option("--url", default=URL, show_default=True, help="The server.")
+@click.option("--after", metavar="CURSOR", help="Show what came after this event.")
+@click.option("--jsonl", is_flag=True, help="Print every event as JSON, one a line.")
+@logs.logging_options
+def watch(
+    execution_id: str,
+    url: str,
+    after: str | None,
+    jsonl: bool,
+    verbose: int,
+    log_level: str | None,
+) -> int:
+    """Follow an execution on a server; ends as the execution ends."""
+    logs.configure(verbose, log_level)
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise failure.Failure(f"--url {url}: write it as http://HOST:PORT", failure.USAGE)
+    return interruption.run(_watch(execution_id, url, after, stdout.STDOUT if jsonl else None))
+
+
+async def _watch(execution_id: str, url: str, after: str | None, json_to: int | None) -> int:
+    import aiohttp
+
+    from rxstream.adapters.cli.follow import Follower
+
+    terminal: StreamEvent | None = None
+    async with aiohttp.ClientSession() as session:
+        follower = Follower(session, url, execution_id, after, tell=failure.say)
+        async with AsyncExitStack() as stack:
+            display: show.Show | None = None
+            async for events in follower.batches():
+                if display is None:
+                    # only now: an id that is not there shall not flash an empty picture
+                    display = await stack.enter_async_context(show.choose(json_to))
+                await display.show(events)
+                terminal = events[-1] if events[-1].terminal else None
+        if terminal is not None:
+            return show.conclude(terminal, tell_result=json_to is None)
+        return _conclude_from(await follower.record(), tell_result=json_to is None)
+
+
+def _conclude_from(record: dict[str, object], *, tell_result: bool) -> int:
+    """Everything had been read before, so the ending is known only from the record."""
+    import orjson
+
+    if record["status"] == "completed":
+        if tell_result:
+            print(orjson.dumps(record.get("result")).decode(), flush=True)
+        return failure.DONE
+    return show.ended_badly(str(record["execution_id"]), str(record["status"]), record.get("error"))

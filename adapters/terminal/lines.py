@@ -1,0 +1,69 @@
+"""Tells a run in plain lines, for a log file or a pipe that a person may read later.
+
+Only what changes the picture is told: beginnings, endings, errors, and each node's progress at most every
+two seconds. Outputs are counted, not shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from rxstream.adapters.terminal.text import duration, one_line
+from rxstream.events import EventType, StreamEvent
+
+_PROGRESS_INTERVAL: Final = 2.0
+
+
+class PlainLines:
+    """Turns events into lines; most events give none."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def lines(self, event: StreamEvent) -> Iterator[str]:
+        """What to print for the next event, without a newline."""
+        kind = event.event_type
+        if kind == EventType.STEP_OUTPUT or kind == EventType.STEP_START:
+            return
+        data: dict[str, Any] = event.data if isinstance(event.data, dict) else {}
+        if kind == EventType.PIPELINE_START:
+            yield one_line(f"{data.get('graph')} {event.execution_id} started")
+        elif kind == EventType.STEP_PROGRESS:
+            yield from self._progress(str(event.step_id), data)
+        elif kind == EventType.STEP_COMPLETE:
+            self._told.pop(str(event.step_id), None)
+            yield one_line(f"{event.step_id}: done, {_elements(data)}{_after(data)}")
+        elif kind == EventType.STEP_ERROR:
+            again = (
+                f" (attempt {data.get('attempt')}, trying again)" if data.get("will_retry") else ""
+            )
+            yield one_line(f"{event.step_id}: failed: {data['error']['message']}{again}")
+        elif kind == EventType.GAP:
+            yield one_line(f"{data.get('missed') or 'some'} earlier events are no longer available")
+        elif kind == EventType.PIPELINE_COMPLETE:
+            yield one_line(f"completed{_after(data)}")
+
+    def _progress(self, node: str, data: dict[str, Any]) -> Iterator[str]:
+        now = self._clock()
+        percentage = data.get("percentage")
+        due = now - self._told.get(node, float("-inf")) >= _PROGRESS_INTERVAL
+        if not due and percentage != 100:
+            return
+        self._told[node] = now
+        known = f" {percentage:.0f} %" if isinstance(percentage, int | float) else ""
+        message = f" {data['message']}" if data.get("message") else ""
+        if known or message:
+            yield one_line(f"{node}:{known}{message}")
+
+
+def _elements(data: dict[str, Any]) -> str:
+    count = data.get("count", 0)
+    return "1 element" if count == 1 else f"{count:,} elements"
+
+
+def _after(data: dict[str, Any]) -> str:
+    spent = data.get("duration_ms")
+    return f" in {duration(spent / 1_000)}" if isinstance(spent, int | float) else ""
