@@ -1,0 +1,23 @@
+"""Where elements come from: files, processes, the network, timers, callbacks and other threads."""
+
+from rxstream.adapters.sources.bodies import http
+from rxstream.adapters.sources.callbacks import callback
+from rxstream.adapters.sources.channel import Channel, ChannelStatistics
+from rxstream.adapters.sources.files import lines, read_bytes
+from rxstream.adapters.sources.processes import subprocess
+from rxstream.adapters.sources.tailing import tail
+from rxstream.adapters.sources.timers import interval
+from rxstream.adapters.sources.websockets import websocket
+
+__all__ = [
+    "Channel",
+    "ChannelStatistics",
+    "callback",
+    "http",
+    "interval",
+    "lines",
+    "read_bytes",
+    "subprocess",
+    "tail",
+    "websocket",
+]

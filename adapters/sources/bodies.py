@@ -1,0 +1,186 @@
+"""The body of an HTTP answer, as lines or chunks, while it arrives.
+
+Reading pauses when nothing is wanted, and TCP then holds the server back. A body that ends before its
+declared length or last chunk is an error; only a body that declares neither can end early unnoticed,
+because such an answer has no other ending than the connection's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import aiohttp
+
+from rxstream.adapters import http as pool
+from rxstream.adapters.sources.splitting import MAX_LINE_BYTES, LineSplitter, checked_encoding
+from rxstream.errors import AuthorError, WorldError
+from rxstream.source import Source, SourcePort
+from rxstream.stream import Stream, source
+
+_SHOWN_BYTES: Final = 500
+_HEADER_BYTES: Final = 32 * 1024
+
+
+class BodySource(Source[Any]):
+    """An HTTP body; see `http`."""
+
+    name: ClassVar[str] = "http"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str],
+        json: Any,
+        data: bytes | str | None,
+        lines: bool,
+        timeout: float | None,
+        connect_timeout: float | None,
+        encoding: str | None,
+        errors: str,
+        max_line: int,
+    ) -> None:
+        if encoding is not None:
+            checked_encoding(encoding, errors)
+        self._url = url
+        self._method = method
+        self._headers = headers
+        self._json = json
+        self._data = data
+        self._lines = lines
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=connect_timeout, connect=connect_timeout, sock_read=timeout
+        )
+        self._silence = timeout
+        self._encoding = encoding
+        self._errors = errors
+        self._max_line = max_line
+        self._what = f"{method} {pool.shown(url)}"
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return {"url": pool.shown(self._url), "method": self._method}
+
+    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
+        response = await self._ask()
+        try:
+            await self._check(response)
+            splitter = self._splitter(response) if self._lines else None
+            read, size = 0, response.content_length
+            while chunk := await self._read(response):
+                read += len(chunk)
+                if splitter is None:
+                    yield [chunk]
+                else:
+                    splitter.feed(chunk)
+                    while splitter.ready:
+                        yield splitter.take(port.wanted)
+                if size and "Content-Encoding" not in response.headers:
+                    port.progress(min(100.0, 100.0 * read / size), f"{read:,} of {size:,} bytes")
+            if splitter is not None:
+                splitter.end()
+                if splitter.ready:
+                    yield splitter.take(1)
+        finally:
+            # gives a connection back whose body was read, and closes any other
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+
+    async def _ask(self) -> aiohttp.ClientResponse:
+        session = await pool.session()
+        try:
+            return await session.request(
+                self._method,
+                self._url,
+                headers=self._headers,
+                json=self._json,
+                data=self._data,
+                timeout=self._timeout,
+                max_line_size=_HEADER_BYTES,
+                max_field_size=_HEADER_BYTES,
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise pool.failure(self._what, error) from error
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status < 400:
+            return
+        try:
+            body = (await response.content.read(_SHOWN_BYTES)).decode("utf-8", "replace")
+        except (aiohttp.ClientError, OSError):
+            body = ""
+        said = " ".join(body.split())
+        raise WorldError(
+            f"{self._what} was answered with {response.status} {response.reason or ''}".rstrip()
+            + (f": {said}" if said else ""),
+            code="http_status",
+            detail={"status": response.status, "body": body},
+        )
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await response.content.readany()
+        except TimeoutError as error:
+            raise pool.failure(
+                f"{self._what} sent nothing for {self._silence:g} s", error
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise pool.failure(self._what, error) from error
+
+    def _splitter(self, response: aiohttp.ClientResponse) -> LineSplitter:
+        encoding = self._encoding or response.charset or "utf-8"
+        return LineSplitter(
+            self._what,
+            encoding=checked_encoding(encoding, self._errors),
+            errors=self._errors,
+            limit=self._max_line,
+        )
+
+
+def http(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    json: Any = None,
+    data: bytes | str | None = None,
+    lines: bool = True,
+    timeout: float | None = 60.0,
+    connect_timeout: float | None = 10.0,
+    encoding: str | None = None,
+    errors: str = "strict",
+    max_line: int = MAX_LINE_BYTES,
+) -> Stream[Any]:
+    """The body of an HTTP answer as it arrives: lines as str, or chunks as bytes.
+
+    `timeout` is the longest silence in seconds, not the length of the whole; None waits for ever. A
+    status of 400 and above fails with a `WorldError` that shows the status and the first bytes, a body
+    cut off with code `truncated`, silence with `ExecutionTimeout`. Compression is not asked for, because
+    compressors hold back what a stream should show at once; a header `Accept-Encoding` changes that.
+    Redirects are followed. Neither headers, body nor query are shown in graphs and errors.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise AuthorError(
+            f"http needs a URL that begins with http:// or https://, not {url[:80]!r}"
+        )
+    if json is not None and data is not None:
+        raise AuthorError("http takes either json or data, not both")
+    return source(
+        BodySource(
+            url,
+            method=method.upper(),
+            headers={"Accept-Encoding": "identity", **(headers or {})},
+            json=json,
+            data=data,
+            lines=lines,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            encoding=encoding,
+            errors=errors,
+            max_line=max_line,
+        )
+    )

@@ -1,0 +1,81 @@
+"""A regular file to read from: opened without ever blocking on what is no file, read at a given offset.
+
+Its methods may wait for a disk, so they are called in a thread. It must not know what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from rxstream.errors import WorldError
+
+CHUNK_BYTES = 128 * 1024
+"""What is read at once: larger gains nothing, smaller costs a hop between threads each."""
+
+
+class Identity(NamedTuple):
+    """What stays the same when a file is renamed."""
+
+    device: int
+    inode: int
+
+
+class RegularFile:
+    """Read-only; `open` may fail, and `close` may be called at any time and twice."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.identity = Identity(0, 0)
+        self._fd = -1
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds a file descriptor."""
+        return self._fd >= 0
+
+    def open(self) -> RegularFile:
+        """Open it. Raises FileNotFoundError, and `WorldError` when it cannot be read as a file."""
+        try:
+            # without O_NONBLOCK a FIFO would wait here for somebody to write
+            fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise WorldError(
+                f"cannot read {self.path}: it is {kind}"
+                + ("" if stat.S_ISDIR(status.st_mode) else "; use sources.subprocess('cat', path)"),
+                code="unreadable_file",
+            )
+        self._fd = fd
+        self.identity = Identity(status.st_dev, status.st_ino)
+        return self
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes from `offset` on; none at the end."""
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            raise unreadable(self.path, error) from error
+
+    def size(self) -> int:
+        """Its size in bytes now."""
+        return os.fstat(self._fd).st_size
+
+    def close(self) -> None:
+        """Release the file descriptor."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+def unreadable(path: str, error: OSError) -> WorldError:
+    """The one line that says which file and why."""
+    reason = (error.strerror or type(error).__name__).lower()
+    return WorldError(f"cannot read {path}: {reason}", code="unreadable_file")
