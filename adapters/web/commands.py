@@ -1,0 +1,130 @@
+"""What a client may ask of the engine, the same over HTTP and over a WebSocket.
+
+Takes parsed fields, checks what each must be, and turns "it ran in an earlier process" into the answer
+a client can use. Knows no protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from rxstream.adapters.web.body import field, required
+from rxstream.adapters.web.errors import UnknownRequest
+from rxstream.errors import AlreadyEnded, BadRequest, InvalidParameters, UnknownExecution
+from rxstream.log import ExecutionRecord
+
+if TYPE_CHECKING:
+    from rxstream.engine import Engine, Execution
+    from rxstream.graph import Graph, Plan
+
+STATUSES: Final = (
+    "queued",
+    "running",
+    "waiting",
+    "completed",
+    "failed",
+    "cancelled",
+    "interrupted",
+)
+
+START_FIELDS: Final = frozenset({"graph", "params", "priority", "detached", "on_last_listener"})
+
+Action = Literal["cancel", "stop", "detach"]
+
+_INTEGERS: Final = range(-(2**31), 2**31)
+
+
+async def start(engine: Engine, fields: Mapping[str, Any]) -> Execution:
+    """Start what `START_FIELDS` say; returns when the start is recorded."""
+    name = cast(str, required(fields, "graph", "a string"))
+    params = cast("dict[str, Any]", field(fields, "params", "an object", {}))
+    priority = cast(int, field(fields, "priority", "an integer", 0))
+    if priority not in _INTEGERS:
+        raise BadRequest(f"priority is {str(priority)[:40]}: it must fit in 32 bits")
+    last = field(fields, "on_last_listener", "a string")
+    if last not in (None, "cancel"):
+        raise BadRequest(f"on_last_listener is {last[:40]!r}: it must be 'cancel' or null")
+    detached = cast(bool, field(fields, "detached", "true or false", last is None))
+    return await engine.start(
+        name, params, priority=priority, detached=detached, on_last_listener=last
+    )
+
+
+async def act(engine: Engine, execution_id: str, action: Action, reason: str | None = None) -> str:
+    """Cancel, stop or detach; the result is the status. Raises `AlreadyEnded`."""
+    execution = await running(engine, execution_id)
+    if action == "cancel":
+        execution.cancel(reason or "cancelled")
+    elif action == "stop":
+        execution.stop()
+    else:
+        execution.detach()
+    return execution.status
+
+
+async def answer(engine: Engine, execution_id: str, request_id: str) -> None:
+    """Answer an input request. No execution asks for input yet, so it is always unknown."""
+    await engine.record(execution_id)
+    raise UnknownRequest(f"the execution does not ask for the input {request_id[:80]!r}")
+
+
+async def running(engine: Engine, execution_id: str) -> Execution:
+    """An execution of this process. Raises `AlreadyEnded` for one of an earlier process."""
+    try:
+        return engine.execution(execution_id)
+    except UnknownExecution:
+        record = await engine.record(execution_id)
+        raise AlreadyEnded(f"the execution has ended: it is {record.status}") from None
+
+
+@contextmanager
+def listening(engine: Engine, execution_id: str) -> Iterator[None]:
+    """Count one listener of the execution, if it runs in this process."""
+    try:
+        execution = engine.execution(execution_id)
+    except UnknownExecution:
+        yield
+        return
+    with execution.listening():
+        yield
+
+
+def plan_of(graph: Graph[..., Any], params: Mapping[str, Any]) -> Plan | None:
+    """The graph built with these parameters; None when only required ones are missing."""
+    try:
+        return graph.build(**params)
+    except InvalidParameters as error:
+        needed = set(graph.parameters.get("required", ()))
+        told = {entry.get("name") for entry in error.detail or ()}
+        if told and told <= needed - params.keys():
+            return None
+        raise
+
+
+async def describe(engine: Engine, record: ExecutionRecord) -> dict[str, Any]:
+    """An execution as clients see it; `result` or `error` is there once it has ended."""
+    try:
+        head = await engine.log.head(record.execution_id)
+        last_cursor: str | None = f"{engine.log.epoch}:{head.last}"
+    except UnknownExecution:  # pruned since the record was read
+        last_cursor = None
+    told: dict[str, Any] = {
+        "execution_id": record.execution_id,
+        "graph": record.graph,
+        "status": record.status,
+        "created_at": _time(record.created_at),
+        "ended_at": _time(record.ended_at),
+        "last_cursor": last_cursor,
+    }
+    if record.status == "completed":
+        told["result"] = record.result
+    elif record.status in ("failed", "cancelled", "interrupted"):
+        told["error"] = record.error
+    return told
+
+
+def _time(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat().replace("+00:00", "Z")

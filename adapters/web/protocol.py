@@ -1,0 +1,254 @@
+"""The multiplexed protocol: what a client may say, and what it is told, without a socket.
+
+A client says one JSON object a message and chooses the `stream_id` its answers carry:
+
+    subscribe    stream_id?, execution_id?, after?, filter?    one of the ids stands for both
+    unsubscribe  stream_id
+    start        graph, params?, priority?, detached?, on_last_listener?,
+                 stream_id?, after?, filter?, subscribe?
+    cancel       stream_id?, execution_id?, reason?
+    answer       stream_id?, execution_id?, request_id, value
+    ping
+
+`filter` is `{event_types?: [...], step_ids?: [...]}`; an event passes when both lists have it, and facts
+about the whole execution have the step id null, so only a filter without `step_ids` passes them. A `gap`
+always passes. `start` subscribes from the first event unless `subscribe` is false. It is told
+
+    subscribed       {execution_id, cursor}      stream_update    an event
+    unsubscribed     {}                          stream_complete  {execution_id, status, cursor}
+    started          {execution_id, status}      cancelling       {execution_id, status}
+    pong             {}
+
+as `{type, stream_id, data}`, and `{type: "error", stream_id?, error: {code, message, detail?}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from rxstream.adapters.web import body, frames
+from rxstream.adapters.web.commands import START_FIELDS
+from rxstream.errors import BadRequest, ClientError
+from rxstream.events import EventType, StreamEvent
+
+MAX_ID: Final = 200
+"""Characters a stream id may have."""
+
+MAX_FILTER: Final = 256
+"""Names a list of a filter may have."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events of a stream are wanted; None is all. Step ids are kept as their JSON."""
+
+    event_types: frozenset[str] | None = None
+    step_ids: frozenset[bytes] | None = None
+
+    def passes(self, event: StreamEvent) -> bool:
+        """Whether the client wants this event."""
+        if event.event_type == EventType.GAP:
+            return True
+        if self.event_types is not None and event.event_type not in self.event_types:
+            return False
+        return self.step_ids is None or frames.step_id(event) in self.step_ids
+
+
+ALL: Final = Filter()
+
+
+@dataclass(frozen=True)
+class Subscribe:
+    """Follow an execution after a cursor."""
+
+    stream_id: str
+    execution_id: str
+    after: str | int | None = None
+    filter: Filter = ALL
+
+
+@dataclass(frozen=True)
+class Unsubscribe:
+    """Follow it no more."""
+
+    stream_id: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start an execution, and follow it unless `subscribe` is false."""
+
+    stream_id: str | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    after: str | int | None = None
+    filter: Filter = ALL
+    subscribe: bool = True
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """End an execution now. `execution_id` None is the one the stream follows."""
+
+    stream_id: str | None
+    execution_id: str | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer an input request."""
+
+    stream_id: str | None
+    execution_id: str | None
+    request_id: str
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Ask for a sign of life, for clients that cannot send WebSocket pings."""
+
+    stream_id: str | None = None
+
+
+Command = Subscribe | Unsubscribe | Start | Cancel | Answer | Ping
+
+
+class Refused(Exception):
+    """A message that cannot be done, and the stream it was about when that much was understood."""
+
+    def __init__(self, error: ClientError, stream_id: str | None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.stream_id = stream_id
+
+
+def parse(message: str | bytes) -> Command:
+    """Read one message. Raises `Refused`."""
+    stream_id: str | None = None
+    try:
+        if isinstance(message, bytes):
+            raise BadRequest("the message is binary: it must be text")
+        said = body.parse_json(message, "the message")
+        if not isinstance(said, dict):
+            raise BadRequest("the message must be an object with a type")
+        name = said.get("type")
+        read = _READERS.get(name) if isinstance(name, str) else None
+        stream_id = _id(said, "stream_id")
+        if read is None:
+            known = ", ".join(sorted(_READERS))
+            raise BadRequest(f"type is {str(name)[:40]!r}: it must be one of {known}")
+        reader, allowed = read
+        unknown = sorted(said.keys() - allowed - {"type", "stream_id"})
+        if unknown:
+            raise BadRequest(f"the field {unknown[0][:80]!r} is not known in {name}")
+        return reader(said, stream_id)
+    except ClientError as error:
+        raise Refused(error, stream_id) from None
+
+
+def reply(kind: str, stream_id: str | None, data: Mapping[str, Any] | None = None) -> bytes:
+    """One message to the client."""
+    return orjson.dumps({"type": kind, "stream_id": stream_id, "data": data or {}}, default=str)
+
+
+def refusal(error: Mapping[str, Any], stream_id: str | None) -> bytes:
+    """One message that says an error."""
+    told: dict[str, Any] = {"type": "error", "error": error}
+    if stream_id is not None:
+        told["stream_id"] = stream_id
+    return orjson.dumps(told, default=str)
+
+
+def _subscribe(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    execution_id = _id(said, "execution_id") or stream_id
+    if execution_id is None:
+        raise BadRequest("execution_id is missing: say which execution to follow")
+    return Subscribe(stream_id or execution_id, execution_id, _after(said), _filter(said))
+
+
+def _unsubscribe(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    if stream_id is None:
+        raise BadRequest("stream_id is missing: say which stream to follow no more")
+    return Unsubscribe(stream_id)
+
+
+def _start(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    fields = {name: said[name] for name in START_FIELDS & said.keys()}
+    follow = body.field(said, "subscribe", "true or false", True)
+    return Start(stream_id, fields, _after(said), _filter(said), follow)
+
+
+def _cancel(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    return Cancel(stream_id, _target(said, stream_id), body.field(said, "reason", "a string"))
+
+
+def _answer(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    target, request_id = _target(said, stream_id), body.required(said, "request_id", "a string")
+    if "value" not in said:
+        raise BadRequest("value is missing: it must be the answer")
+    return Answer(stream_id, target, request_id, said["value"])
+
+
+def _target(said: Mapping[str, Any], stream_id: str | None) -> str | None:
+    execution_id = _id(said, "execution_id")
+    if execution_id is None and stream_id is None:
+        raise BadRequest("execution_id is missing: say which execution is meant")
+    return execution_id
+
+
+def _ping(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    return Ping(stream_id)
+
+
+def _after(said: Mapping[str, Any]) -> str | int | None:
+    after = said.get("after")
+    if isinstance(after, bool) or not isinstance(after, str | int | None):
+        raise BadRequest("after must be a cursor or a sequence number")
+    return after
+
+
+def _id(said: Mapping[str, Any], name: str) -> str | None:
+    value: str | None = body.field(said, name, "a string")
+    if value is not None and not 0 < len(value) <= MAX_ID:
+        raise BadRequest(f"{name} must have 1 to {MAX_ID} characters")
+    return value
+
+
+def _filter(said: Mapping[str, Any]) -> Filter:
+    wanted = body.field(said, "filter", "an object", {})
+    unknown = sorted(wanted.keys() - {"event_types", "step_ids"})
+    if unknown:
+        raise BadRequest(f"the field {unknown[0][:80]!r} is not known in filter")
+    types = _names(wanted, "event_types")
+    steps = _names(wanted, "step_ids")
+    known = {str(kind) for kind in EventType}
+    strange = sorted((types or frozenset()) - known)
+    if strange:
+        raise BadRequest(f"event_types has {strange[0][:40]!r}, which is no event type")
+    return Filter(types, None if steps is None else frozenset(map(orjson.dumps, steps)))
+
+
+def _names(wanted: Mapping[str, Any], name: str) -> frozenset[str] | None:
+    names = body.field(wanted, name, "a list of strings")
+    if names is None:
+        return None
+    if len(names) > MAX_FILTER:
+        raise BadRequest(f"{name} has {len(names)} names: at most {MAX_FILTER} are possible")
+    return frozenset(names)
+
+
+_Read = Callable[[Mapping[str, Any], "str | None"], Command]
+
+_READERS: Final[Mapping[str, tuple[_Read, Collection[str]]]] = {
+    "subscribe": (_subscribe, {"execution_id", "after", "filter"}),
+    "unsubscribe": (_unsubscribe, set()),
+    "start": (_start, START_FIELDS | {"after", "filter", "subscribe"}),
+    "cancel": (_cancel, {"execution_id", "reason"}),
+    "answer": (_answer, {"execution_id", "request_id", "value"}),
+    "ping": (_ping, set()),
+}

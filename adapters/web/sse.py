@@ -1,0 +1,77 @@
+"""Events as a `text/event-stream` (the HTML standard, "Server-sent events").
+
+`id` is the cursor, so a browser that reconnects goes on where it was; `Last-Event-ID` wins over `after`
+because it is the newer of the two. The body ends well only after the terminal event. Everything else
+drops the connection, which a client cannot take for an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from rxstream.adapters.web import frames
+from rxstream.adapters.web.commands import listening
+from rxstream.adapters.web.connections import Connections
+from rxstream.adapters.web.outlet import Outlet, SlowClient, pages
+from rxstream.adapters.web.settings import Settings
+from rxstream.errors import RxStreamError
+from rxstream.log import Reader
+
+if TYPE_CHECKING:
+    from rxstream.engine import Engine
+
+
+class ServerSentEvents:
+    """Handler of `/stream/pipeline/{id}`."""
+
+    def __init__(self, engine: Engine, settings: Settings, connections: Connections) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._connections = connections
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Every event after the cursor, to the terminal one; 204 when that was read already."""
+        log, execution_id = self._engine.log, request.match_info["id"]
+        after = request.headers.get("Last-Event-ID") or request.query.get("after")
+        position = await log.locate(execution_id, after)
+        head = await log.head(execution_id)
+        if head.ended and position.gap is None and position.after >= head.last:
+            return web.Response(status=204, headers={"Cache-Control": "no-store"})
+        reader = Reader(log, execution_id, position)
+        with self._connections.enter(), listening(self._engine, execution_id):
+            return await self._send(request, reader)
+
+    async def _send(self, request: web.Request, reader: Reader) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",
+                "X-Content-Type-Options": "nosniff",
+            }
+        )
+        settings = self._settings
+        ended = False
+        outlet: Outlet | None = None
+        try:
+            writer = await response.prepare(request)
+            assert writer is not None  # None is for requests whose answer was sent already
+            outlet = Outlet(request, writer, settings.write_timeout, response.write)
+            await outlet.write(frames.HEARTBEAT)  # headers leave with the first bytes
+            async for page in pages(reader, settings, settings.heartbeat):
+                for data in frames.joined(page, frames.sse, settings.write_bytes):
+                    await outlet.write(data)
+                if not page:
+                    await outlet.write(frames.HEARTBEAT)
+            async with asyncio.timeout(settings.write_timeout):
+                await response.write_eof()
+            ended = True
+        except (SlowClient, TimeoutError, ConnectionError, RxStreamError):
+            pass  # the connection is dropped below, which is all a client can be told now
+        finally:
+            if not ended and request.transport is not None:
+                request.transport.abort()
+        return response

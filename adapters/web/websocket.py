@@ -1,0 +1,46 @@
+"""One execution over one WebSocket: every event is a text message, the close code is the ending.
+
+What the client says is not read, except close and ping. The upgrade is accepted before the execution
+and the cursor are looked at, because a browser sees a close code but not a refused upgrade's status.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from rxstream.adapters.web import frames
+from rxstream.adapters.web.commands import listening
+from rxstream.adapters.web.connections import Connections
+from rxstream.adapters.web.outlet import Outlet, pages
+from rxstream.adapters.web.settings import Settings
+from rxstream.adapters.web.socket import ENDED, Ending, Socket
+
+if TYPE_CHECKING:
+    from rxstream.engine import Engine
+
+
+class PipelineSocket:
+    """Handler of `/ws/pipeline/{id}`."""
+
+    def __init__(self, engine: Engine, settings: Settings, connections: Connections) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._connections = connections
+
+    async def connect(self, request: web.Request) -> web.WebSocketResponse:
+        """Every event after the cursor, to the terminal one, then 1000."""
+        with self._connections.enter():
+            socket = Socket(request, self._settings, self._connections)
+            outlet = await socket.open()
+            sending = self._send(outlet, request.match_info["id"], request.query.get("after"))
+            return await socket.serve(sending)
+
+    async def _send(self, outlet: Outlet, execution_id: str, after: str | None) -> Ending:
+        reader = await self._engine.log.follow(execution_id, after)
+        with listening(self._engine, execution_id):
+            async for page in pages(reader, self._settings):
+                for data in frames.joined(page, frames.websocket, self._settings.write_bytes):
+                    await outlet.write(data)
+        return ENDED
