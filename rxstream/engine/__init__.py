@@ -1,5 +1,32 @@
 """The engine: how graphs run and what is recorded of it."""
 
+from rxstream.engine.default import default_engine
+from rxstream.engine.engine import Engine
+from rxstream.engine.execution import Execution
 from rxstream.engine.explore import Explorer
+from rxstream.engine.island import CURRENT
+from rxstream.engine.states import ENDED, TRANSITIONS, Status, move
+from rxstream.engine.statistics import (
+    EdgeStatistics,
+    EngineStatistics,
+    ExecutionStatistics,
+    NodeStatistics,
+)
+from rxstream.engine.subscription import Subscription
 
-__all__ = ["Explorer"]
+__all__ = [
+    "CURRENT",
+    "ENDED",
+    "TRANSITIONS",
+    "EdgeStatistics",
+    "Engine",
+    "EngineStatistics",
+    "Execution",
+    "ExecutionStatistics",
+    "Explorer",
+    "NodeStatistics",
+    "Status",
+    "Subscription",
+    "default_engine",
+    "move",
+]

@@ -19,7 +19,7 @@ from rxstream import stream as streams
 from rxstream.engine.op import ALL
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
-from rxstream.engine.wiring import wire
+from rxstream.engine.wiring import launch
 from rxstream.events import Progress
 from rxstream.graph.build import make_plan
 from rxstream.graph.plan import Node
@@ -99,9 +99,7 @@ class _Observed:
 
 def _begin(stream: Stream[Any], root: _Observed) -> Runtime:
     plan = make_plan("explored", {"output": stream})
-    runtime = Runtime(plan, root)
-    runtime.start(wire(runtime, None, {plan.outputs["output"]: [root]}))
-    return runtime
+    return launch(plan, root, {plan.outputs["output"]: [root]})
 
 
 class Explorer:

@@ -24,7 +24,7 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
-from rxstream.engine.island import CURRENT
+from rxstream.engine.island import CURRENT, Receiver
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.unit import Unit
 from rxstream.errors import AuthorError, StallError, blame
@@ -58,6 +58,21 @@ class Watcher(Protocol):
 
     def busy(self) -> bool:
         """Whether something outside the graph (a commit under way) will make room."""
+
+
+class Attempt(Protocol):
+    """A wrapped sub-graph that was started."""
+
+    def dispose(self) -> None:
+        """Let go of everything it started."""
+
+
+class Regions(Protocol):
+    """Wires and starts, anew, the sub-graph a wrapping unit (`retry`) reads."""
+
+    def __call__(
+        self, wrapper: Unit, receiver: Receiver, attempt: int = 1, will_retry: bool = False
+    ) -> Attempt: ...
 
 
 class NodePort:
@@ -123,6 +138,7 @@ class Runtime:
             self.loop = None
         self.units: list[Unit] = []
         self.edges: list[Edge] = []
+        self.region: Regions
         self.ended = False
         """Nothing moves any more: every root has ended, one failed, or it was closed."""
         self.attempts: dict[str, tuple[int, bool]] = {}

@@ -8,18 +8,42 @@ left out and wired by it, anew for each attempt.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rxstream.engine.edge import Edge
 from rxstream.engine.foreign import ForeignUnit
 from rxstream.engine.island import Port, Receiver, Stage
-from rxstream.engine.runtime import Runtime
+from rxstream.engine.runtime import Runtime, Watcher
 from rxstream.engine.sinks import SinkUnit
 from rxstream.engine.sources import unit_for
 from rxstream.engine.unit import Unit
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
 from rxstream.operator import Buffer
+
+
+def launch(
+    plan: Plan,
+    watcher: Watcher,
+    roots: Mapping[str, Sequence[Receiver]],
+    execution_id: str = "",
+    adopt: Callable[[Runtime], None] = lambda runtime: None,
+) -> Runtime:
+    """Run a plan, its nodes read by the roots and its own sinks.
+
+    `adopt` is given the runtime before anything starts.
+    """
+    runtime = Runtime(plan, watcher, execution_id)
+    adopt(runtime)
+
+    def region(
+        wrapper: Unit, receiver: Receiver, attempt: int = 1, will_retry: bool = False
+    ) -> Region:
+        return start_region(runtime, wrapper, receiver, attempt, will_retry)
+
+    runtime.region = region
+    runtime.start(wire(runtime, None, roots))
+    return runtime
 
 
 def wire(
@@ -37,6 +61,7 @@ def wire(
         receivers[node_id] += readers
     units: list[Unit] = []
     chained: set[str] = set()
+    started: list[Node] = []
     for node in reversed(plan.nodes):
         if node.id not in chosen or node.id in inner or node.id in chained:
             continue
@@ -54,10 +79,8 @@ def wire(
             unit = ForeignUnit([link.spec for link in chain])
             _attach(runtime, plan, unit, node, inputs, port, receivers)
             units.append(unit)
-            for link in chain:
-                runtime.node_started(link)
-                if link is not node:
-                    unit.silent.append(runtime.counters(link))
+            started += reversed(chain)
+            unit.silent += [runtime.counters(link) for link in chain[:-1]]
             continue
         if spec.kind == "op":
             stage = Stage(node, spec.make(), port, runtime.port(node), runtime.node_failed)
@@ -69,6 +92,8 @@ def wire(
             wired = () if spec.wraps else node.inputs
             _attach(runtime, plan, unit, node, wired, port, receivers)
             units.append(unit)
+        started.append(node)
+    for node in reversed(started):
         runtime.node_started(node)
     units.reverse()
     return units

@@ -8,7 +8,7 @@ that names its line. Nothing is started.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -66,6 +66,14 @@ class Graph(Generic[P, R]):
         """Draw it. Raises `InvalidParameters` and `GraphError`."""
         return self.bind(*args, **kwargs).build()
 
+    async def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Start it on a default engine in memory; returns the Execution."""
+        return await launcher(self.bind(*args, **kwargs))
+
+    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Start it on a default engine in memory; returns its result."""
+        return await (await launcher(self.bind(*args, **kwargs))).result()
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         values = self._parameters.check(self._parameters.positional(args, kwargs))
         outer = SCOPE.get()
@@ -116,6 +124,10 @@ class BoundGraph:
         return make_plan(
             self.graph.name, outputs, scope.created, params, self.graph.description, single
         )
+
+
+launcher: Callable[[BoundGraph], Awaitable[Any]]
+"""Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
 
 def graph(function: Callable[P, R]) -> Graph[P, R]:

@@ -1,0 +1,319 @@
+"""The engine owns executions: it admits, runs and ends them, and owns the log they are recorded in.
+
+At most `max_running` run at a time; up to `max_queued` more wait, highest priority first, and the next one is
+refused. Opening a durable log ends, honestly, the executions that died with an earlier process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import os
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import orjson
+import structlog
+
+from rxstream.engine.execution import GRACE_S, Execution
+from rxstream.engine.states import ENDED, Status, move
+from rxstream.engine.statistics import EngineStatistics
+from rxstream.errors import (
+    Draining,
+    GraphError,
+    LogError,
+    Overloaded,
+    UnknownExecution,
+    UnknownGraph,
+)
+from rxstream.events import EventType, draft
+from rxstream.graph.build import BoundGraph, Graph
+from rxstream.log import Commit, EventLog, ExecutionRecord, open_log
+
+_KEPT_ENDED: Final = 256
+"""Ended executions that `Engine.execution` still knows; older ones are in the log."""
+
+_log = structlog.get_logger("rxstream.engine")
+
+
+class Engine:
+    """Runs graphs. Use it as an asynchronous context manager, or call `open` and `close`.
+
+    `log` is None for one in memory, a path or URL (`"sqlite:events.db"`), or an `EventLog`.
+    """
+
+    def __init__(
+        self,
+        log: str | os.PathLike[str] | EventLog | None = None,
+        *,
+        graphs: Iterable[Graph[..., Any]] = (),
+        max_running: int = 64,
+        max_queued: int = 1_000,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self.log = open_log(log)
+        self.draining = False
+        self._graphs: dict[str, Graph[..., Any]] = {}
+        self._max_running = max_running
+        self._max_queued = max_queued
+        self._grace_s = grace_s
+        self._executions: OrderedDict[str, Execution] = OrderedDict()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._queue: list[tuple[int, int, Execution]] = []
+        self._order = itertools.count()
+        self._ended: Counter[str] = Counter()
+        self._events = 0
+        self._commits = 0
+        for graph in graphs:
+            self.add(graph)
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the log and end what died. Raises `LogError`, `LogLocked`."""
+        await self.log.open()
+        await self._end_what_died()
+
+    async def close(self) -> None:
+        """Cancel what runs, wait for it, and close the log."""
+        self.draining = True
+        for execution in list(self._executions.values()):
+            if not execution.ended and execution.unsettled():
+                execution.cancel("the engine was closed")
+        self._admit()
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+        await self.log.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _end_what_died(self) -> None:
+        while True:
+            alive = [status.value for status in Status if status not in ENDED]
+            records = await self.log.records(statuses=alive, limit=100)
+            for record in records:
+                error = {
+                    "kind": "world",
+                    "code": "interrupted",
+                    "message": "the process that ran this execution died before it ended",
+                }
+                ended = replace(
+                    record,
+                    status=move(Status(record.status), Status.INTERRUPTED).value,
+                    ended_at=datetime.now(timezone.utc),
+                    error=error,
+                )
+                terminal = draft(EventType.PIPELINE_ERROR, None, orjson.dumps({"error": error}))
+                await self.log.commit(Commit(record.execution_id, [terminal], ended))
+                _log.warning(
+                    "execution was interrupted",
+                    execution_id=record.execution_id,
+                    graph=record.graph,
+                )
+            if not records:
+                return
+
+    # -- graphs --------------------------------------------------------------------------------
+
+    @property
+    def graphs(self) -> Mapping[str, Graph[..., Any]]:
+        """What it serves, by name."""
+        return self._graphs
+
+    def add(self, graph: Graph[..., Any]) -> None:
+        """Serve one more graph. Raises `GraphError` when its name is taken or it takes streams."""
+        if graph.template:
+            raise GraphError(
+                f"graph {graph.name!r} takes streams, so it can be nested in a graph but not started"
+            )
+        known = self._graphs.get(graph.name)
+        if known is not None and known is not graph:
+            raise GraphError(
+                f"two graphs are named {graph.name!r}, in {known.__module__} and in "
+                f"{graph.__module__}: rename one"
+            )
+        self._graphs[graph.name] = graph
+
+    def graph(self, name: str) -> Graph[..., Any]:
+        """A graph it serves. Raises `UnknownGraph`."""
+        try:
+            return self._graphs[name]
+        except KeyError:
+            known = ", ".join(sorted(self._graphs)) or "none"
+            raise UnknownGraph(f"no graph is named {name[:80]!r}: known are {known}") from None
+
+    # -- executions ----------------------------------------------------------------------------
+
+    async def start(
+        self,
+        graph: Graph[..., Any] | BoundGraph | str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        priority: int = 0,
+        detached: bool = True,
+        on_last_listener: Literal["cancel"] | None = None,
+    ) -> Execution:
+        """Start a graph; when this returns, its record is committed.
+
+        `detached=False` is `on_last_listener="cancel"`: it ends soon after nobody listens any more. A
+        higher priority leaves the queue first. Raises `InvalidParameters`, `GraphError`, `UnknownGraph`,
+        `Overloaded`, `Draining`, `LogError`.
+        """
+        if self.draining:
+            raise Draining("the engine is closing and starts nothing new")
+        if not self.log.is_open:
+            raise LogError("the engine is not open: use `async with Engine(…)`", code="log_closed")
+        bound = self._bound(graph, params)
+        plan = bound.build()
+        full = len(self._running) >= self._max_running
+        if full and len(self._queue) >= self._max_queued:
+            raise Overloaded(
+                f"{len(self._running)} executions run and {len(self._queue)} wait, which is the limit: "
+                "try again later"
+            )
+        record = ExecutionRecord(
+            execution_id=_new_id(),
+            graph=plan.name,
+            status=Status.QUEUED.value,
+            created_at=datetime.now(timezone.utc),
+            params=plan.params,
+            fingerprint=plan.fingerprint,
+            priority=priority,
+        )
+        leaving = on_last_listener or (None if detached else "cancel")
+        execution = Execution(plan, record, self.log, leaving, self._grace_s)
+        self._keep(execution)
+        if full:
+            heapq.heappush(self._queue, (-priority, next(self._order), execution))
+            execution.on_settled(self._admit)
+            await self._begun(execution, Status.QUEUED)
+        else:
+            # the place is taken before anything is awaited, so that two starts cannot share it
+            begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._run(execution, begun)
+            await begun
+        return execution
+
+    def _bound(
+        self, graph: Graph[..., Any] | BoundGraph | str, params: Mapping[str, Any] | None
+    ) -> BoundGraph:
+        if isinstance(graph, str):
+            graph = self.graph(graph)
+        if isinstance(graph, BoundGraph):
+            if params is not None:
+                raise TypeError("parameters were bound already: give the graph itself")
+            return graph
+        if graph.template:
+            raise GraphError(f"graph {graph.name!r} takes streams, so it cannot be started")
+        return graph.bind(**(params or {}))
+
+    async def _begun(self, execution: Execution, status: Status) -> None:
+        try:
+            await execution.begin(status)
+        except LogError:
+            self._executions.pop(execution.id, None)
+            raise
+
+    def _run(self, execution: Execution, begun: asyncio.Future[None] | None = None) -> None:
+        task = asyncio.get_running_loop().create_task(
+            self._lead(execution, begun), name=f"rxstream {execution.graph} {execution.id}"
+        )
+        self._running[execution.id] = task
+
+    async def _lead(self, execution: Execution, begun: asyncio.Future[None] | None) -> None:
+        try:
+            if begun is not None:
+                try:
+                    await self._begun(execution, Status.RUNNING)
+                except BaseException as error:
+                    if not begun.done():
+                        begun.set_exception(error)
+                    return
+                if not begun.done():
+                    begun.set_result(None)
+            await execution.run()
+        finally:
+            self._running.pop(execution.id, None)
+            self._ended[execution.record.status] += 1
+            self._events += execution.recorder.events
+            self._commits += execution.recorder.commits
+            self._admit()
+
+    def _admit(self) -> None:
+        """Start who waits, while there are places; who was cancelled needs none."""
+        waiting = []
+        for entry in self._queue:
+            if entry[2].unsettled():
+                waiting.append(entry)
+            else:
+                self._run(entry[2])
+        self._queue = waiting
+        heapq.heapify(self._queue)
+        while self._queue and len(self._running) < self._max_running:
+            self._run(heapq.heappop(self._queue)[2])
+
+    def _keep(self, execution: Execution) -> None:
+        self._executions[execution.id] = execution
+        if len(self._executions) > _KEPT_ENDED + len(self._running) + len(self._queue):
+            for known in list(self._executions.values()):
+                if known.ended:
+                    del self._executions[known.id]
+                    return
+
+    def execution(self, execution_id: str) -> Execution:
+        """One this engine started, running or recently ended. Raises `UnknownExecution`."""
+        try:
+            return self._executions[execution_id]
+        except KeyError:
+            raise UnknownExecution(
+                f"no execution of this engine has the id {execution_id[:80]!r}"
+            ) from None
+
+    async def record(self, execution_id: str) -> ExecutionRecord:
+        """Any execution in the log. Raises `UnknownExecution`."""
+        return await self.log.record(execution_id)
+
+    async def records(
+        self,
+        *,
+        statuses: Sequence[str] = (),
+        graph: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[ExecutionRecord]:
+        """Executions in the log, newest first; `after` is the last id of the page before."""
+        return await self.log.records(statuses=statuses, graph=graph, limit=limit, after=after)
+
+    def statistics(self) -> EngineStatistics:
+        """What can be seen of it now; `executions` are those that have not ended."""
+        alive = [e for e in self._executions.values() if not e.ended]
+        statuses = Counter(self._ended)
+        statuses.update(e.record.status for e in alive)
+        return EngineStatistics(
+            dict(statuses),
+            self._events + sum(e.recorder.events for e in alive),
+            self._commits + sum(e.recorder.commits for e in alive),
+            [e.statistics() for e in alive],
+        )
+
+
+def _new_id() -> str:
+    """Sortable by time of creation: 12 hexadecimal digits of milliseconds, then 8 of chance."""
+    return f"{int(time.time() * 1_000):012x}{secrets.token_hex(4)}"

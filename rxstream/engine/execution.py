@@ -1,0 +1,444 @@
+"""One run of a graph: its states, its lifecycle events, its result, and how it is ended.
+
+The execution watches its runtime and records what it is told; whoever wants to see it reads the log. Four
+ways to leave are kept apart: a client disconnects (nothing happens here), `detach` (it runs on without
+listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any, Final, Literal
+
+import orjson
+import structlog
+
+from rxstream.codec import Encoder
+from rxstream.engine.op import ALL
+from rxstream.engine.recorder import Recorder
+from rxstream.engine.runtime import Runtime
+from rxstream.engine.states import ENDED, Status, move
+from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
+from rxstream.engine.subscription import Subscription
+from rxstream.engine.wiring import launch
+from rxstream.errors import (
+    CodecError,
+    ErrorData,
+    ExecutionCancelled,
+    LogError,
+    NodeError,
+    RxStreamError,
+    blame,
+    classify,
+)
+from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
+from rxstream.graph.plan import Node, Plan
+from rxstream.log.contract import EventLog, ExecutionRecord
+from rxstream.sink import Sink
+
+CLOSE_S: Final = 5.0
+"""How long what an execution opened may take to close, in seconds."""
+
+GRACE_S: Final = 5.0
+"""How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
+
+_NOTHING: Final = object()
+
+_log = structlog.get_logger("rxstream.engine")
+
+
+class _Published:
+    """The root behind one published node: every element becomes a `step_output`."""
+
+    def __init__(self, execution: Execution, node: Node) -> None:
+        self.closed = False
+        self.feeders: list[Any] = []
+        self.last: Any = _NOTHING
+        self._execution = execution
+        self._node = node
+
+    def room(self) -> int:
+        return self._execution.recorder.room()
+
+    def push(self, items: Sequence[Any]) -> None:
+        recorder = self._execution.recorder
+        at = recorder.now()
+        node_id = self._node.id
+        try:
+            for item in items:
+                recorder.add(EventType.STEP_OUTPUT, node_id, item, at=at)
+                self.last = item
+        except CodecError as error:
+            error.message = f"{node_id} emitted what cannot be recorded: {error.message}"
+            blame(error, node_id, self._node.where)
+            self._execution.runtime.node_failed(self._node, error)
+            self.fail(error)
+
+    def finish(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._execution.runtime.root_ended()
+
+    def fail(self, error: BaseException) -> None:
+        if not self.closed:
+            self.closed = True
+            self._execution.runtime.failed(error)
+
+    def abandon(self) -> None:
+        pass
+
+    def demand(self) -> int:
+        return ALL
+
+    def exits(self) -> Iterator[_Published]:
+        yield self
+
+
+class Execution:
+    """A run of a graph. Made by `Engine.start`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        record: ExecutionRecord,
+        log: EventLog,
+        on_last_listener: Literal["cancel"] | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self.plan = plan
+        self.record = record
+        self.on_last_listener = on_last_listener
+        self.recorder = Recorder(log, record.execution_id, self._room)
+        self.runtime: Runtime
+        self._log = log
+        self._grace_s = grace_s
+        self._loop = asyncio.get_running_loop()
+        self._published: dict[str, _Published] = {}
+        self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
+        self._ended = asyncio.Event()
+        self._error: BaseException | None = None
+        self._value: Any = None
+        self._stopped = False
+        self._listeners = 0
+        self._leaving: asyncio.TimerHandle | None = None
+        self._started_at: dict[str, float] = {}
+        self._subscriptions: set[Subscription] = set()
+        self.recorder.on_failed = self._settle
+        self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
+
+    # -- what users see ------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The execution's id."""
+        return self.record.execution_id
+
+    @property
+    def graph(self) -> str:
+        """The graph's name."""
+        return self.record.graph
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        return Status(self.record.status)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its terminal event is recorded (or can never be)."""
+        return self._ended.is_set()
+
+    async def events(self, after: str | int | None = None) -> AsyncIterator[StreamEvent]:
+        """Every recorded event after a cursor, to the terminal one."""
+        async for event in await self._log.follow(self.id, after):
+            yield event
+
+    async def result(self) -> Any:
+        """The last element of its output; of a dict of outputs a dict of them.
+
+        None stands for an output that ended empty. Raises what ended it: the `RxStreamError` it was,
+        `NodeError` for what the user's code raised (its cause), `ExecutionCancelled`.
+        """
+        await self._ended.wait()
+        if self._error is None:
+            return self._value
+        if isinstance(self._error, RxStreamError):
+            raise self._error
+        node = getattr(self._error, "node", None)
+        where = getattr(self._error, "where", None)
+        place = f"node {node!r} (at {where}) failed: " if node else ""
+        shown = classify(self._error)
+        raise NodeError(
+            f"{place}{shown['code']}: {shown['message']}", node=node, where=where
+        ) from self._error
+
+    async def wait(self) -> None:
+        """Wait until it has ended, whichever way."""
+        await self._ended.wait()
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """End it now. Raises `AlreadyEnded`."""
+        self._check_running()
+        self._settle(ExecutionCancelled(reason))
+
+    def stop(self) -> None:
+        """End its sources; what is under way finishes, then it is cancelled with reason `stopped`.
+
+        Raises `AlreadyEnded`.
+        """
+        self._check_running()
+        if self.status is Status.QUEUED:
+            self._settle(ExecutionCancelled("stopped"))
+        elif not self._stopped:
+            self._stopped = True
+            self.runtime.stop()
+
+    def detach(self) -> None:
+        """Let it run on without listeners from now on. Raises `AlreadyEnded`."""
+        self._check_running()
+        self.on_last_listener = None
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def subscribe(self, sink: Sink[StreamEvent], *, after: str | int | None = None) -> Subscription:
+        """Write its events to a sink that reads the log and never holds the execution back."""
+        subscription = Subscription(self._log, self.id, sink, after)
+        self._subscriptions.add(subscription)
+        subscription.task.add_done_callback(lambda _: self._subscriptions.discard(subscription))
+        return subscription
+
+    @contextmanager
+    def listening(self) -> Generator[None, None, None]:
+        """Count somebody who listens, for `on_last_listener`."""
+        self._listeners += 1
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        try:
+            yield
+        finally:
+            self._listeners -= 1
+            if not self._listeners and self.on_last_listener == "cancel" and not self.ended:
+                self._leaving = self._loop.call_later(self._grace_s, self._nobody_listens)
+
+    def _nobody_listens(self) -> None:
+        self._leaving = None
+        if not self._settled.done():
+            self._settle(ExecutionCancelled("the last listener left"))
+
+    def statistics(self) -> ExecutionStatistics:
+        """What can be seen of it now."""
+        runtime = getattr(self, "runtime", None)
+        return ExecutionStatistics(
+            self.id,
+            self.graph,
+            self.record.status,
+            self.recorder.events,
+            self.recorder.pending,
+            runtime.node_statistics() if runtime else [],
+            runtime.edge_statistics() if runtime else [],
+        )
+
+    def __repr__(self) -> str:
+        return f"<Execution {self.id} of {self.graph}: {self.status}>"
+
+    def _check_running(self) -> None:
+        if self.ended or self.status in ENDED:
+            move(self.status, Status.CANCELLED)
+        if self._settled.done():
+            move(Status.CANCELLED, Status.CANCELLED)
+
+    # -- its life, led by the engine -----------------------------------------------------------
+
+    async def begin(self, status: Status) -> None:
+        """Record that it exists, and that it runs if it does. Raises `LogError`."""
+        if status is Status.RUNNING:
+            self._move(status, started_at=_now())
+            self._told_start()
+        await self.recorder.record(self.record)
+
+    async def run(self) -> None:
+        """Lead it from running to its end; never raises."""
+        try:
+            error = await self._run()
+            await self._end(error)
+        except LogError as failed:
+            # nothing can be recorded: readers find the transport aborted, never a false ending
+            self._error = failed
+            self._bound.error("the execution could not be recorded", error=failed.message)
+            self.record = replace(self.record, status=Status.FAILED.value, ended_at=_now())
+        finally:
+            self.recorder.close()
+            self._ended.set()
+
+    def unsettled(self) -> bool:
+        """Whether nothing has ended it yet."""
+        return not self._settled.done()
+
+    def on_settled(self, function: Callable[[], None]) -> None:
+        """Call a function when something has ended it."""
+        self._settled.add_done_callback(lambda _: function())
+
+    async def _run(self) -> BaseException | None:
+        if self._settled.done():
+            return self._settled.result()
+        if self.status is Status.QUEUED:
+            self._move(Status.RUNNING, started_at=_now())
+            self._told_start()
+            await self.recorder.record(self.record)
+        self._published = {
+            node.id: _Published(self, node) for node in self.plan.nodes if node.published
+        }
+        try:
+            launch(
+                self.plan,
+                self,
+                {node: [root] for node, root in self._published.items()},
+                self.id,
+                self._adopt,
+            )
+        except Exception as error:
+            self._settle(error)
+        error_or_none = await self._settled
+        resisting = await self.runtime.close(CLOSE_S)
+        if resisting:
+            self._bound.warning("nodes did not close in time", nodes=resisting, seconds=CLOSE_S)
+        if self._stopped and error_or_none is None:
+            return ExecutionCancelled("stopped")
+        return error_or_none
+
+    def _adopt(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        for _ in self._published:
+            runtime.add_root()
+
+    async def _end(self, error: BaseException | None) -> None:
+        duration = self._duration_ms()
+        if error is None:
+            self._value = self._result()
+            result = _plain(self._value)
+            self.recorder.add(
+                EventType.PIPELINE_COMPLETE, None, {"result": result, "duration_ms": duration}
+            )
+            self._move(Status.COMPLETED, ended_at=_now(), result=result)
+        elif isinstance(error, ExecutionCancelled):
+            self._error = error
+            self.recorder.add(EventType.PIPELINE_CANCELLED, None, {"reason": error.message})
+            self._move(Status.CANCELLED, ended_at=_now(), error=dict(classify(error)))
+        else:
+            self._error = error
+            shown = self._shown(error)
+            self.recorder.add(EventType.PIPELINE_ERROR, None, {"error": shown})
+            self._move(Status.FAILED, ended_at=_now(), error=dict(shown))
+        self._bound.info("execution ended", status=self.record.status, duration_ms=duration)
+        await self.recorder.record(self.record)
+
+    @staticmethod
+    def _shown(error: BaseException) -> ErrorData:
+        shown = classify(error)
+        node = getattr(error, "node", None)
+        if node and repr(node) not in shown["message"]:
+            where = getattr(error, "where", None)
+            place = f"node {node!r} (at {where})" if where else f"node {node!r}"
+            shown["message"] = f"{place}: {shown['message']}"
+        return shown
+
+    def _move(self, status: Status, **changes: Any) -> None:
+        self.record = replace(self.record, status=move(self.status, status).value, **changes)
+
+    def _told_start(self) -> None:
+        self._bound.info("execution started")
+        self.recorder.add(
+            EventType.PIPELINE_START,
+            None,
+            {
+                "graph": self.record.graph,
+                "params": dict(self.record.params),
+                "fingerprint": self.record.fingerprint,
+            },
+        )
+
+    def _duration_ms(self) -> float:
+        started = self.record.started_at or self.record.created_at
+        return round((_now() - started).total_seconds() * 1_000, 3)
+
+    def _result(self) -> Any:
+        values = {
+            name: None if root.last is _NOTHING else root.last
+            for name, root in ((n, self._published[i]) for n, i in self.plan.outputs.items())
+        }
+        if not self.plan.single:
+            return values
+        return next(iter(values.values()), None)
+
+    # -- what the runtime tells ----------------------------------------------------------------
+
+    def node_started(self, node: Node, attempt: int) -> None:
+        """Watcher."""
+        self._started_at[node.id] = self._loop.time()
+        if node.told:
+            metadata = {"attempt": attempt} if attempt > 1 else None
+            self.recorder.add(EventType.STEP_START, node.id, {}, metadata=metadata)
+
+    def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None:
+        """Watcher."""
+        if node.told and state == "completed":
+            started = self._started_at.get(node.id, self._loop.time())
+            duration = round((self._loop.time() - started) * 1_000, 3)
+            self.recorder.add(
+                EventType.STEP_COMPLETE,
+                node.id,
+                {"count": counters.elements_out, "duration_ms": duration},
+            )
+
+    def node_failed(self, node: Node, error: BaseException, attempt: int, will_retry: bool) -> None:
+        """Watcher."""
+        shown = classify(error)
+        self._bound.warning(
+            "node failed", node=node.id, where=node.where, attempt=attempt, **shown
+        )
+        self.recorder.add(
+            EventType.STEP_ERROR,
+            node.id,
+            {"error": shown, "attempt": attempt, "will_retry": will_retry},
+        )
+
+    def node_progress(self, node: Node, progress: Progress) -> None:
+        """Watcher."""
+        self.recorder.add(EventType.STEP_PROGRESS, node.id, progress)
+
+    def settled(self, error: BaseException | None) -> None:
+        """Watcher."""
+        self._settle(error)
+
+    def busy(self) -> bool:
+        """Watcher."""
+        return self.recorder.busy
+
+    def _settle(self, error: BaseException | None) -> None:
+        if not self._settled.done():
+            self._settled.set_result(error)
+            if hasattr(self, "runtime"):
+                self.runtime.ended = True
+
+    def _room(self) -> None:
+        if hasattr(self, "runtime"):
+            for root in self._published.values():
+                for feeder in root.feeders:
+                    feeder.ready()
+            self.runtime.kick()
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _plain(value: Any) -> Any:
+    """A result as plain data; null when it is too large for an event (its elements are recorded)."""
+    encoded = Encoder().encode(value)
+    return orjson.loads(encoded) if len(encoded) <= MAX_EVENT_BYTES else None

@@ -1,0 +1,243 @@
+"""Turns what happens into drafts, and drafts into commits: the only way out of an execution.
+
+Drafts wait for their commit in a list with an allowance of events and bytes; when it is used up the nodes
+that publish have no room, so producers wait for the log. A commit is due at once after a quiet moment, else
+5 ms after the last, or when half the allowance waits; one is under way at a time. A failed one is given again,
+byte for byte, before the next. Must not know what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from rxstream.codec import Encoder
+from rxstream.errors import CodecError, LogError
+from rxstream.events import MAX_EVENT_BYTES, Draft, draft, timestamp
+from rxstream.log.contract import Commit, EventLog, ExecutionRecord
+
+TICK_S: Final = 0.005
+"""Least time between the ends of two commits of a busy execution, in seconds."""
+
+MAX_PENDING_EVENTS: Final = 2_048
+MAX_PENDING_BYTES: Final = 8 * 1024 * 1024
+
+_RETRY_FIRST_S: Final = 0.05
+_RETRY_MOST_S: Final = 1.0
+_RETRY_BUDGET_S: Final = 60.0
+
+_log = structlog.get_logger("rxstream.engine")
+
+
+class Recorder:
+    """The pending events of one execution. Used on the event loop only."""
+
+    def __init__(
+        self, log: EventLog, execution_id: str, on_room: Callable[[], None]
+    ) -> None:
+        self._log = log
+        self._execution_id = execution_id
+        self._on_room = on_room
+        self._loop = asyncio.get_running_loop()
+        self._encoder = Encoder(f"/api/executions/{execution_id}/blobs/{{}}".format)
+        self._pending: list[Draft] = []
+        self._pending_bytes = 0
+        self._under_way: Commit | None = None
+        self._under_way_bytes = 0
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._last_commit = float("-inf")
+        self._closing = False
+        self._idle: asyncio.Future[None] | None = None
+        self._retry_since: float | None = None
+        self._retry_delay = _RETRY_FIRST_S
+        self.failed: LogError | None = None
+        """Why nothing more can be recorded."""
+        self.on_failed: Callable[[LogError], None] = lambda error: None
+        self.events = 0
+        self.commits = 0
+
+    # -- taking in -----------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """How many more events may wait."""
+        if self._pending_bytes + self._under_way_bytes >= MAX_PENDING_BYTES:
+            return 0
+        waiting = len(self._pending)
+        if self._under_way is not None:
+            waiting += len(self._under_way.events)
+        return MAX_PENDING_EVENTS - waiting
+
+    @property
+    def pending(self) -> int:
+        """Events that wait for their commit."""
+        under_way = len(self._under_way.events) if self._under_way is not None else 0
+        return len(self._pending) + under_way
+
+    @property
+    def busy(self) -> bool:
+        """Whether a commit is due or under way, which will make room."""
+        return self._under_way is not None or self._timer is not None
+
+    def add(
+        self,
+        event_type: str,
+        step_id: str | None,
+        data: Any,
+        *,
+        at: bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record a fact. Raises `CodecError` when it has no JSON form or is over 1 MiB."""
+        encoded = self._encoder.encode(data)
+        if len(encoded) > MAX_EVENT_BYTES:
+            raise CodecError(
+                f"an element is {len(encoded)} bytes of JSON, over the limit of {MAX_EVENT_BYTES}: "
+                "split it, or wrap large data in rxstream.Binary",
+                code="element_too_large",
+                node=step_id,
+            )
+        made = draft(
+            event_type,
+            step_id,
+            encoded,
+            at=at,
+            metadata=b"null" if metadata is None else orjson.dumps(metadata),
+        )
+        self._pending.append(made)
+        self._pending_bytes += len(made.body)
+        if not self._closing:
+            self._schedule()
+
+    @staticmethod
+    def now() -> bytes:
+        """A time stamp that several events of one batch share."""
+        return timestamp()
+
+    # -- committing ----------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        if self._under_way is not None or self._timer is not None or not self._pending:
+            return
+        if self._retry_since is not None:
+            return
+        due = self._last_commit + TICK_S
+        half = (
+            len(self._pending) * 2 >= MAX_PENDING_EVENTS
+            or self._pending_bytes * 2 >= MAX_PENDING_BYTES
+        )
+        # call_soon and not now: a commit is taken between steps, when no element is on the stack
+        if half or due <= self._loop.time():
+            self._timer = self._loop.call_soon(self._commit_pending)
+        else:
+            self._timer = self._loop.call_at(due, self._commit_pending)
+
+    def _commit_pending(self) -> None:
+        self._timer = None
+        self._begin(Commit(self._execution_id, self._take(), blobs=self._encoder.take_blobs()))
+
+    def _take(self) -> list[Draft]:
+        taken, self._pending = self._pending, []
+        self._under_way_bytes, self._pending_bytes = self._pending_bytes, 0
+        return taken
+
+    def _begin(self, commit: Commit) -> None:
+        self._under_way = commit
+        try:
+            future = self._log.commit(commit)
+        except LogError as error:
+            self._lost(error)
+            return
+        if future.done():
+            self._committed(future)
+        else:
+            future.add_done_callback(self._committed)
+
+    def _committed(self, future: asyncio.Future[int]) -> None:
+        if future.cancelled():
+            self._lost(LogError("the event log was closed during a commit", code="log_closed"))
+            return
+        error = future.exception()
+        if error is not None:
+            self._retry(error if isinstance(error, LogError) else LogError(str(error)))
+            return
+        assert self._under_way is not None
+        self.events += len(self._under_way.events)
+        self.commits += 1
+        self._under_way = None
+        self._under_way_bytes = 0
+        self._last_commit = self._loop.time()
+        self._retry_since = None
+        self._retry_delay = _RETRY_FIRST_S
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        if not self._closing:
+            self._schedule()
+            self._on_room()
+
+    def _retry(self, error: LogError) -> None:
+        """Give the same commit again, later, for a minute at most."""
+        now = self._loop.time()
+        if self._retry_since is None:
+            self._retry_since = now
+        if error.code in ("log_locked", "log_closed") or now - self._retry_since > _RETRY_BUDGET_S:
+            self._lost(error)
+            return
+        _log.error(
+            "the event log refused a commit; producers wait",
+            execution_id=self._execution_id,
+            error=error.message,
+            retry_in_s=self._retry_delay,
+        )
+        commit = self._under_way
+        assert commit is not None
+        self._timer = self._loop.call_later(self._retry_delay, self._again, commit)
+        self._retry_delay = min(_RETRY_MOST_S, self._retry_delay * 2)
+
+    def _again(self, commit: Commit) -> None:
+        self._timer = None
+        self._begin(commit)
+
+    def _lost(self, error: LogError) -> None:
+        self.failed = error
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        self.on_failed(error)
+
+    # -- beginning and end ---------------------------------------------------------------------
+
+    async def record(self, record: ExecutionRecord) -> None:
+        """Commit the record together with all that is pending. Raises `LogError`."""
+        self._closing = True
+        try:
+            await self._settle()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._begin(
+                Commit(
+                    self._execution_id, self._take(), record, blobs=self._encoder.take_blobs()
+                )
+            )
+            await self._settle()
+        finally:
+            self._closing = False
+        self._schedule()
+
+    async def _settle(self) -> None:
+        """Wait for the commit under way."""
+        while self._under_way is not None and self.failed is None:
+            self._idle = self._loop.create_future()
+            await self._idle
+        if self.failed is not None:
+            raise self.failed
+
+    def close(self) -> None:
+        """Commit nothing more."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
