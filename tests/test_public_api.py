@@ -7,76 +7,48 @@ from __future__ import annotations
 
 import ast
 import importlib
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.shipped import PACKAGES, ROOT
 
 
-def packages() -> list[str]:
-    """Every package, by its installed name; links are followed because that is how they are imported."""
-    tops = {
-        "rxstream": "rxstream",
-        "operators": "rxstream.operators",
-        "adapters": "rxstream.adapters",
-    }
-    return sorted(
-        ".".join([name, *path.parent.relative_to(ROOT / folder).parts])
-        for folder, name in tops.items()
-        for path in (ROOT / folder).rglob("__init__.py")
-    )
-
-
-def syntax(package: str) -> ast.Module:
+def statements(package: str) -> list[ast.stmt]:
     path = ROOT.joinpath(*package.split("."), "__init__.py")
-    return ast.parse(path.read_text("utf-8"))
+    return ast.parse(path.read_text("utf-8")).body
 
 
-def is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+def re_exports(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Expr(ast.Constant(str())):  # its docstring
+            return True
+        case ast.Assign([ast.Name("__all__")], ast.List()):
+            return True
+        case ast.ImportFrom(module) if module:
+            return module.split(".")[0] in ("rxstream", "__future__")
+        case ast.Import(names):
+            return all(alias.name.startswith("rxstream.") for alias in names)
+    return False
 
 
-def is_all(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.Assign)
-        and [ast.unparse(target) for target in statement.targets] == ["__all__"]
-        and isinstance(statement.value, ast.List)
-    )
-
-
-def is_reexport(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Import):
-        return all(alias.name.startswith("rxstream") for alias in statement.names)
-    return isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] in (
-        "rxstream",
-        "__future__",
-    )
-
-
-@pytest.mark.parametrize("package", packages())
+@pytest.mark.parametrize("package", PACKAGES)
 def test_an_init_file_only_re_exports(package: str) -> None:
-    other = [
-        f"line {statement.lineno}: {ast.unparse(statement)[:60]}"
-        for statement in syntax(package).body
-        if not (is_docstring(statement) or is_all(statement) or is_reexport(statement))
-    ]
-    assert other == []
+    other = [found for found in statements(package) if not re_exports(found)]
+    assert [f"line {found.lineno}: {ast.unparse(found)[:60]}" for found in other] == []
 
 
-@pytest.mark.parametrize("package", packages())
+@pytest.mark.parametrize("package", PACKAGES)
 def test_all_names_exactly_what_is_re_exported(package: str) -> None:
-    imported = {
+    imported = [
         alias.asname or alias.name
-        for statement in syntax(package).body
-        if isinstance(statement, ast.ImportFrom) and statement.module != "__future__"
-        for alias in statement.names
-    }
-    offered = getattr(importlib.import_module(package), "__all__", [])
-    assert sorted(offered) == sorted(imported)
+        for found in statements(package)
+        if isinstance(found, ast.ImportFrom) and found.module != "__future__"
+        for alias in found.names
+    ]
+    assert sorted(getattr(importlib.import_module(package), "__all__", [])) == sorted(imported)
 
 
-@pytest.mark.parametrize("package", packages())
+@pytest.mark.parametrize("package", PACKAGES)
 def test_what_is_offered_exists_and_is_public(package: str) -> None:
     module = importlib.import_module(package)
     offered = getattr(module, "__all__", [])
