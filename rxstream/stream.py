@@ -1,7 +1,7 @@
 """`Stream`: an Observable that remembers its operator and its inputs, so composing streams draws the graph.
 
 A Stream keeps reactivex's contract towards any Rx code. Making one starts nothing. What a Stream does when
-somebody subscribes is the engine's business and is put in place by it (`explore`); which operators the
+somebody subscribes is the engine's business and is put in place by it (`explorer`); which operators the
 fluent methods reach is decided by `rxstream.operators`. This module knows neither.
 """
 
@@ -23,7 +23,7 @@ from collections.abc import (
 )
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 from reactivex import Observable, abc
 
@@ -74,11 +74,11 @@ class Explorer(Protocol):
     async def last(self, stream: Stream[T]) -> T: ...
 
 
-explore: Explorer
-
 
 class Stream(Fluent[T_co], Observable[T_co]):
     """An Observable with a name, an operator and inputs."""
+
+    explorer: ClassVar[Explorer]
 
     def __init__(
         self, spec: OperatorSpec, inputs: Sequence[Stream[Any]] = (), where: str | None = None
@@ -178,13 +178,13 @@ class Stream(Fluent[T_co], Observable[T_co]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[T_co], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        return explore.subscribe(self, observer, scheduler)
+        return self.explorer.subscribe(self, observer, scheduler)
 
     def __await__(self) -> Generator[Any, None, T_co]:
-        return explore.last(self).__await__()
+        return self.explorer.last(self).__await__()
 
     def __aiter__(self) -> AsyncIterator[T_co]:
-        return explore.iterate(self)
+        return self.explorer.iterate(self)
 
     def __repr__(self) -> str:
         return f"<Stream {self.name or self.spec.name} made at {self.where}>"
@@ -310,12 +310,16 @@ def _label(operator: Callable[..., Any]) -> tuple[str, dict[str, Any], bool]:
     name = qualified.split(".")[0].strip("_<>") or "operator"
     if "fun" in cells:
         try:
-            bound = inspect.signature(function).bind(None, *cells.get("args", ()), **cells.get("kwargs", {}))
+            bound = inspect.signature(function).bind(
+                None, *cells.get("args", ()), **cells.get("kwargs", {})
+            )
             arguments = dict(list(bound.arguments.items())[1:])
         except (TypeError, ValueError):
             arguments = {}
     else:
-        arguments = {k: v for k, v in cells.items() if not callable(v) or k in ("mapper", "predicate")}
+        arguments = {
+            k: v for k, v in cells.items() if not callable(v) or k in ("mapper", "predicate")
+        }
     return name, arguments, _holds_stream(cells.values())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from reactivex import abc, typing
@@ -27,7 +27,7 @@ class EngineScheduler(PeriodicScheduler):
         super().__init__()
         self._loop = loop
         self._failed = failed
-        self._offset = datetime.now(timezone.utc) - timedelta(seconds=loop.time())
+        self._offset = datetime.now(UTC) - timedelta(seconds=loop.time())
         self.pending = 0
 
     @property
@@ -60,7 +60,7 @@ class EngineScheduler(PeriodicScheduler):
     def to_datetime(cls, value: typing.AbsoluteOrRelativeTime) -> datetime:
         """Datetimes with a time zone, because `now` has one."""
         found = super().to_datetime(value)
-        return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def _run_in(
         self, delay: float, action: typing.ScheduledAction[_T], state: _T | None
@@ -86,7 +86,5 @@ class EngineScheduler(PeriodicScheduler):
             handle.cancel()
 
         self.pending += 1
-        handle: Any = (
-            self._loop.call_later(delay, run) if delay > 0 else self._loop.call_soon(run)
-        )
+        handle: Any = self._loop.call_later(delay, run) if delay > 0 else self._loop.call_soon(run)
         return CompositeDisposable(inner, Disposable(cancel))

@@ -7,12 +7,9 @@ import weakref
 
 from rxstream.engine.engine import Engine
 from rxstream.engine.execution import Execution
-from rxstream.graph import build
-from rxstream.graph.build import BoundGraph
+from rxstream.graph.build import BoundGraph, Graph
 
-_engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = (
-    weakref.WeakKeyDictionary()
-)
+_engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = weakref.WeakKeyDictionary()
 
 
 async def default_engine() -> Engine:
@@ -30,5 +27,4 @@ async def start(bound: BoundGraph) -> Execution:
     return await (await default_engine()).start(bound)
 
 
-build.launcher = start
-
+Graph.launcher = staticmethod(start)

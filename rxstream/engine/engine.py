@@ -15,7 +15,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -117,7 +117,7 @@ class Engine:
                 ended = replace(
                     record,
                     status=move(Status(record.status), Status.INTERRUPTED).value,
-                    ended_at=datetime.now(timezone.utc),
+                    ended_at=datetime.now(UTC),
                     error=error,
                 )
                 terminal = draft(EventType.PIPELINE_ERROR, None, orjson.dumps({"error": error}))
@@ -192,7 +192,7 @@ class Engine:
             execution_id=_new_id(),
             graph=plan.name,
             status=Status.QUEUED.value,
-            created_at=datetime.now(timezone.utc),
+            created_at=datetime.now(UTC),
             params=plan.params,
             fingerprint=plan.fingerprint,
             priority=priority,

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import orjson
@@ -399,9 +399,7 @@ class Execution:
     def node_failed(self, node: Node, error: BaseException, attempt: int, will_retry: bool) -> None:
         """Watcher."""
         shown = classify(error)
-        self._bound.warning(
-            "node failed", node=node.id, where=node.where, attempt=attempt, **shown
-        )
+        self._bound.warning("node failed", node=node.id, where=node.where, attempt=attempt, **shown)
         self.recorder.add(
             EventType.STEP_ERROR,
             node.id,
@@ -435,7 +433,7 @@ class Execution:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,6 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 
-from rxstream import stream as streams
 from rxstream.engine.op import ALL
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
@@ -185,4 +184,4 @@ class _Waiting(abc.ObserverBase[Any]):
             self._more.set_result(None)
 
 
-streams.explore = Explorer()
+Stream.explorer = Explorer()

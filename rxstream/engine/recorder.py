@@ -36,9 +36,7 @@ _log = structlog.get_logger("rxstream.engine")
 class Recorder:
     """The pending events of one execution. Used on the event loop only."""
 
-    def __init__(
-        self, log: EventLog, execution_id: str, on_room: Callable[[], None]
-    ) -> None:
+    def __init__(self, log: EventLog, execution_id: str, on_room: Callable[[], None]) -> None:
         self._log = log
         self._execution_id = execution_id
         self._on_room = on_room
@@ -218,9 +216,7 @@ class Recorder:
                 self._timer.cancel()
                 self._timer = None
             self._begin(
-                Commit(
-                    self._execution_id, self._take(), record, blobs=self._encoder.take_blobs()
-                )
+                Commit(self._execution_id, self._take(), record, blobs=self._encoder.take_blobs())
             )
             await self._settle()
         finally:

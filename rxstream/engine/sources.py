@@ -267,7 +267,8 @@ class _Subscribed(PushSource[Any]):
         assert isinstance(emitter, PushUnit)
         scheduler = emitter.runtime.scheduler(emitter)
         subscription = self._observable.subscribe(
-            Observer(emitter.next, emitter.error, emitter.complete), scheduler=scheduler
+            Observer(lambda item: (emitter.next(item), None)[1], emitter.error, emitter.complete),
+            scheduler=scheduler,
         )
         return subscription.dispose
 
@@ -401,4 +402,3 @@ class PushUnit(Unit):
         disconnect, self._disconnect = self._disconnect, None
         if disconnect is not None:
             disconnect()
-

@@ -30,14 +30,10 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-ENDED: Final = frozenset(
-    {Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.INTERRUPTED}
-)
+ENDED: Final = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.INTERRUPTED})
 
 TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
-    Status.QUEUED: frozenset(
-        {Status.RUNNING, Status.FAILED, Status.CANCELLED, Status.INTERRUPTED}
-    ),
+    Status.QUEUED: frozenset({Status.RUNNING, Status.FAILED, Status.CANCELLED, Status.INTERRUPTED}),
     Status.RUNNING: frozenset({Status.WAITING, *ENDED}),
     Status.WAITING: frozenset({Status.RUNNING, *ENDED}),
     **dict.fromkeys(ENDED, frozenset[Status]()),

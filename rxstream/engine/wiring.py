@@ -19,7 +19,7 @@ from rxstream.engine.sources import unit_for
 from rxstream.engine.unit import Unit
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
-from rxstream.operator import Buffer
+from rxstream.operator import Buffer, OperatorSpec
 
 
 def launch(
@@ -133,7 +133,8 @@ def _buffer_after(plan: Plan, node: Node) -> Buffer | None:
 def _depth(plan: Plan, node: Node) -> int:
     """How many levels the node's elements are themselves Observables."""
     before = max((_depth(plan, plan.by_id[i]) for i in node.inputs), default=0)
-    return max(0, before + node.spec.opens - node.spec.flattens)
+    spec: OperatorSpec = node.spec
+    return max(0, before + spec.opens - spec.flattens)
 
 
 def _runs_as_reactivex(plan: Plan, node: Node) -> bool:
@@ -177,4 +178,3 @@ def start_region(
     units = wire(runtime, members, {wrapper.node.inputs[0]: [receiver]})
     runtime.start(units)
     return Region(units)
-

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from rxstream.errors import GraphError
 from rxstream.graph.params import Parameters, shown
@@ -23,6 +23,9 @@ R = TypeVar("R")
 
 class Graph(Generic[P, R]):
     """A function that draws a graph. Calling it inside another graph nests it."""
+
+    launcher: ClassVar[Callable[[BoundGraph], Awaitable[Any]]]
+    """Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
     def __init__(self, function: Callable[P, R], name: str | None = None) -> None:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -68,11 +71,11 @@ class Graph(Generic[P, R]):
 
     async def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns the Execution."""
-        return await launcher(self.bind(*args, **kwargs))
+        return await self.launcher(self.bind(*args, **kwargs))
 
     async def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns its result."""
-        return await (await launcher(self.bind(*args, **kwargs))).result()
+        return await (await self.launcher(self.bind(*args, **kwargs))).result()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         values = self._parameters.check(self._parameters.positional(args, kwargs))
@@ -124,10 +127,6 @@ class BoundGraph:
         return make_plan(
             self.graph.name, outputs, scope.created, params, self.graph.description, single
         )
-
-
-launcher: Callable[[BoundGraph], Awaitable[Any]]
-"""Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
 
 def graph(function: Callable[P, R]) -> Graph[P, R]:
@@ -187,7 +186,9 @@ def make_plan(
     made = list(created)
     roots = [*outputs.values(), *(stream for stream in made if stream.spec.kind == "sink")]
     if not roots:
-        raise GraphError(f"graph {name!r} has no output and no sink: return a stream, or write to one")
+        raise GraphError(
+            f"graph {name!r} has no output and no sink: return a stream, or write to one"
+        )
     reached = _reachable(roots)
     _refuse_forgotten(name, made, reached)
     ids = _name_nodes(name, reached, outputs)
@@ -200,9 +201,7 @@ def make_plan(
             inputs=tuple(ids[source.serial] for source in stream.inputs),
             arguments={key: shown(value) for key, value in stream.spec.arguments.items()},
             where=stream.where,
-            told=stream.spec.told
-            or stream.name is not None
-            or stream.serial in published,
+            told=stream.spec.told or stream.name is not None or stream.serial in published,
             published=stream.serial in published,
             resumable=stream.spec.resumable,
             spec=stream.spec,
@@ -325,7 +324,10 @@ def _check_late(plan: Plan) -> None:
         if not node.spec.late:
             continue
         for late in node.inputs[1:]:
-            if plan.by_id[late].spec.buffer is not None and plan.by_id[late].spec.buffer.policy != "block":
+            if (
+                plan.by_id[late].spec.buffer is not None
+                and plan.by_id[late].spec.buffer.policy != "block"
+            ):
                 continue
             shared = _unbuffered(plan, late, node.id)
             if shared is not None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NotRequired, Required
 
 import orjson
 from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 from reactivex import Observable
-from typing_extensions import NotRequired, Required, TypedDict
+from typing_extensions import TypedDict
 
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, GraphError, InvalidParameters
@@ -51,7 +51,7 @@ class Parameters:
         shape = TypedDict(function.__name__, fields)  # type: ignore[misc]  # the fields are known only now
         shape.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # where pydantic looks for it
         try:
-            self._adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(shape)
+            self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
         except Exception as error:
             raise GraphError(
                 f"graph {function.__name__!r} has a parameter of a type that cannot be checked: {error}"
