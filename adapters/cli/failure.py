@@ -11,7 +11,8 @@ import os
 import sys
 import sysconfig
 import traceback
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -54,8 +55,6 @@ def explain(error: Exception) -> Failure:
 
     if isinstance(error, Failure):
         return error
-    if isinstance(error, errors.InvalidParameters) and error.detail:
-        return Failure(f"{error.message} (give it with -p {error.detail[0]['name']}=VALUE)", USAGE)
     if isinstance(error, errors.RxStreamError):
         mistaken = isinstance(error, errors.ClientError | errors.AuthorError)
         lacking = isinstance(error, errors.MissingExtra)
@@ -63,11 +62,32 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return Failure(f"{named}{error.strerror or error}", FAILED)
+    return Failure(f"internal error: {located(error)} (add -v to see more)", FAILED)
+
+
+@contextmanager
+def building(graph: str) -> Generator[None]:
+    """Around the call of a graph's function: what it raises becomes a line that says where."""
+    from rxstream.errors import RxStreamError
+
+    try:
+        yield
+    except (Failure, RxStreamError, OSError):
+        raise
+    except Exception as error:
+        raise Failure(f"graph {graph!r} cannot be built: {located(error)}", USAGE) from error
+
+
+def located(error: BaseException) -> str:
+    """An exception on one line, with the `file:line` of the user's code if it came from there."""
+    if isinstance(error, SystemExit):
+        said = f"exits with {error.code!r}"
+    elif isinstance(error, SyntaxError):
+        said = f"{type(error).__name__}: {error.msg}"
+    else:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     where = place(error)
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if where is not None:
-        return Failure(f"{where}: {said}", FAILED)
-    return Failure(f"internal error: {said} (add -v to see where)", FAILED)
+    return f"{where}: {said}" if where is not None else said
 
 
 def place(error: BaseException) -> str | None:

@@ -8,9 +8,11 @@ came for as long as was allowed. Must not know how events are shown.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -57,18 +59,19 @@ class Follower:
         self.cursor = after
         """Where the next connection goes on."""
 
-    async def batches(self) -> AsyncIterator[list[StreamEvent]]:
+    async def batches(self) -> AsyncGenerator[list[StreamEvent]]:
         """Events as they come; ends after the terminal event, or when there is nothing to read.
 
         Raises `Failure` when the server refuses, or stays away for too long.
         """
         while True:
             try:
-                async for events in self._connection():
-                    self.cursor = events[-1].cursor
-                    yield events
-                    if events[-1].terminal:
-                        return
+                async with aclosing(self._connection()) as connection:
+                    async for events in connection:
+                        self.cursor = events[-1].cursor
+                        yield events
+                        if events[-1].terminal:
+                            return
             except _LOST as error:
                 await self._wait_after(error)
             else:
@@ -87,7 +90,7 @@ class Follower:
         except _LOST as error:
             raise self._unreachable(error) from error
 
-    async def _connection(self) -> AsyncIterator[list[StreamEvent]]:
+    async def _connection(self) -> AsyncGenerator[list[StreamEvent]]:
         self._all_read = False
         address = f"{self._url}/stream/pipeline/{quote(self._id, safe='')}"
         headers = {"Accept": "text/event-stream"}
@@ -144,7 +147,8 @@ class Follower:
     def _unreachable(self, error: BaseException | None) -> Failure:
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         if isinstance(error, aiohttp.ClientConnectorError):
-            reason = f" ({error.os_error.strerror or error.os_error})"
+            number = error.os_error.errno
+            reason = f" ({os.strerror(number)})" if number and number > 0 else reason
         return Failure(
             f"no server answers at {self._url}{reason}: start one with rxstream serve, "
             "or say where it is with --url",

@@ -23,7 +23,9 @@ def graph(name: str, form: str, pairs: tuple[str, ...], verbose: int, log_level:
     """Print the graph a TARGET names."""
     logs.configure(verbose, log_level)
     with stdout.reserved() as descriptor:
-        plan = parameters.bind(target.load(name), pairs).build()
+        bound = parameters.bind(target.load(name), pairs)
+        with failure.building(bound.name):
+            plan = bound.build()
         if form == "json":
             import orjson
 

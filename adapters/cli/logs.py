@@ -31,9 +31,9 @@ def logging_options(command: F) -> F:
     command = click.option(
         "--log-level", type=click.Choice(LEVELS), help="Least serious log records to show."
     )(command)
-    return click.option("-v", "--verbose", count=True, help="Show more log records; twice: all.")(
-        command
-    )
+    return click.option(
+        "-v", "--verbose", count=True, help="Show what happens inside; twice: everything."
+    )(command)
 
 
 _verbosity = 0
@@ -51,7 +51,7 @@ def configure(verbose: int = 0, level: str | None = None, *, default: str = "war
 
     global _verbosity
     _verbosity = verbose
-    chosen = level or (LEVELS[max(LEVELS.index(default) - verbose, 0)])
+    chosen = level or (default, "info", "debug")[min(verbose, 2)]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -27,14 +27,23 @@ option = click.option(
 def bind(found: Graph[..., Any] | BoundGraph, pairs: Iterable[str]) -> BoundGraph:
     """The graph with its parameters given; what a bound graph had stays unless given anew.
 
-    Raises `Failure` and `InvalidParameters`.
+    Raises `Failure`.
     """
+    from rxstream.errors import InvalidParameters
     from rxstream.graph import BoundGraph
 
+    graph = found.graph if isinstance(found, BoundGraph) else found
+    given = parse(pairs, graph.parameters)
     if isinstance(found, BoundGraph):
-        given = parse(pairs, found.graph.parameters)
-        return found.graph.bind(**{**found.params, **given}) if given else found
-    return found.bind(**parse(pairs, found.parameters))
+        if not given:
+            return found
+        given = {**found.params, **given}
+    try:
+        return graph.bind(**given)
+    except InvalidParameters as error:
+        missing = [name for name in graph.parameters.get("required", ()) if name not in given]
+        hint = f" (give it with -p {missing[0]}=VALUE)" if missing else ""
+        raise Failure(f"graph {graph.name!r}: {error.message}{hint}", USAGE) from error
 
 
 def parse(pairs: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rxstream.adapters.cli import logs, parameters, show, stdout, target
+from rxstream.adapters.cli import failure, logs, parameters, show, stdout, target
 from rxstream.adapters.cli.interruption import interruption
 from rxstream.adapters.cli.logfile import log_at
 
@@ -41,7 +41,7 @@ def run(
     log_level: str | None,
 ) -> int:
     """Run the graph a TARGET names and print its result."""
-    logs.configure(verbose, log_level)
+    logs.configure(verbose, log_level, default="error")
     if not jsonl:
         bound = parameters.bind(target.load(name), pairs)
         return interruption.run(_run(bound, log_path, None))
@@ -54,7 +54,8 @@ async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> 
     from rxstream.engine import Engine
 
     async with Engine(log_at(log_path), graphs=[bound.graph]) as engine:
-        execution = await engine.start(bound)
+        with failure.building(bound.name):
+            execution = await engine.start(bound)
         display = show.choose(json_to)
         display.begin(node.id for node in execution.plan.nodes if node.told)
         async with display:

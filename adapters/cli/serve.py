@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -63,7 +62,7 @@ def serve(
 @logs.logging_options
 def demo(host: str, port: int, verbose: int, log_level: str | None) -> int:
     """Serve a live example with a page to look at."""
-    logs.configure(verbose, log_level)
+    logs.configure(verbose, log_level, default="error")
     graph = _graph("rxstream.examples.demo:demo")
     # the folder goes when the demo ends; a demo that was killed leaves it to the system
     with tempfile.TemporaryDirectory(prefix="rxstream-demo-", ignore_cleanup_errors=True) as folder:
@@ -97,27 +96,12 @@ def _until_told(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 async def _listening(engine: Engine, host: str, port: int) -> AsyncGenerator[str, None]:
     from rxstream.adapters import web
 
-    try:
-        server = await web.serve(engine, host, port)
-    except OSError as error:
-        raise _unbound(error, host, port) from error
+    server = await web.serve(engine, host, port)
     try:
         print(f"rxstream listening on {server.url}", flush=True)
         yield server.url
     finally:
         await server.close()
-
-
-def _unbound(error: OSError, host: str, port: int) -> failure.Failure:
-    if error.errno == errno.EADDRINUSE:
-        why = (
-            "is in use: stop what listens there, or choose another with --port (0 takes a free one)"
-        )
-    elif error.errno in (errno.EACCES, errno.EPERM):
-        why = "needs more rights: choose one above 1023 with --port"
-    else:
-        why = f"cannot be listened on: {error.strerror or error}"
-    return failure.Failure(f"port {port} on {host} {why}")
 
 
 async def _serve(graphs: Sequence[Graph[..., Any]], host: str, port: int, log_path: str) -> None:
@@ -137,7 +121,8 @@ async def _demo(graph: Graph[..., Any], host: str, port: int, folder: Path) -> N
         Engine(folder / "events.db", graphs=[graph]) as engine,
         _listening(engine, host, port) as url,
     ):
-        execution = await engine.start(graph)
+        with failure.building(graph.name):
+            execution = await engine.start(graph)
         there = "" if (host, url) == (HOST, f"http://{HOST}:{PORT}") else f" --url {url}"
         failure.tell(f"Open {url} in a browser, or watch from another terminal:")
         failure.tell(f"  rxstream watch {execution.id}{there}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from rxstream.adapters.cli.failure import USAGE, Failure, place, shown
+from rxstream.adapters.cli.failure import USAGE, Failure, located, shown
 from rxstream.adapters.cli.interruption import Interrupted
 
 if TYPE_CHECKING:
@@ -112,16 +112,7 @@ def _put_on_path(folder: str) -> None:
 
 
 def _broken(target: str, error: BaseException) -> Failure:
-    if isinstance(error, SystemExit):
-        said = f"it exits with {error.code!r} when imported"
-    elif isinstance(error, SyntaxError):
-        said = f"{type(error).__name__}: {error.msg}"
-    else:
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    where = place(error)
-    return Failure(
-        f"target {target!r} cannot be imported: {f'{where}: ' if where else ''}{said}", USAGE
-    )
+    return Failure(f"target {target!r} cannot be imported: {located(error)}", USAGE)
 
 
 def _pick(target: str, module: ModuleType, name: str) -> Graph[..., Any] | BoundGraph:
@@ -136,7 +127,7 @@ def _pick(target: str, module: ModuleType, name: str) -> Graph[..., Any] | Bound
     where = shown(module.__file__) if module.__file__ else module.__name__
     if found is None and not hasattr(module, name):
         raise Failure(f"target {target!r}: {where} has no {name!r}{_suggest(name, graphs)}", USAGE)
-    what = "a function" if callable(found) else f"a {type(found).__name__}"
+    what = "a function" if callable(found) else f"of type {type(found).__name__}"
     raise Failure(
         f"target {target!r}: {name} is {what}, not a graph: "
         f"decorate a function with @rxstream.graph{_suggest(name, graphs, ', or did you mean')}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -40,24 +40,23 @@ def watch(
 
 
 async def _watch(execution_id: str, url: str, after: str | None, json_to: int | None) -> int:
-    import aiohttp
-
+    from rxstream.adapters import http
     from rxstream.adapters.cli.follow import Follower
 
+    follower = Follower(await http.session(), url, execution_id, after, tell=failure.say)
     terminal: StreamEvent | None = None
-    async with aiohttp.ClientSession() as session:
-        follower = Follower(session, url, execution_id, after, tell=failure.say)
-        async with AsyncExitStack() as stack:
-            display: show.Show | None = None
-            async for events in follower.batches():
+    async with AsyncExitStack() as stack:
+        display: show.Show | None = None
+        async with aclosing(follower.batches()) as batches:
+            async for events in batches:
                 if display is None:
                     # only now: an id that is not there shall not flash an empty picture
                     display = await stack.enter_async_context(show.choose(json_to))
                 await display.show(events)
                 terminal = events[-1] if events[-1].terminal else None
-        if terminal is not None:
-            return show.conclude(terminal, tell_result=json_to is None)
-        return _conclude_from(await follower.record(), tell_result=json_to is None)
+    if terminal is not None:
+        return show.conclude(terminal, tell_result=json_to is None)
+    return _conclude_from(await follower.record(), tell_result=json_to is None)
 
 
 def _conclude_from(record: dict[str, object], *, tell_result: bool) -> int:

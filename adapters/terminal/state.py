@@ -59,8 +59,9 @@ class Rate:
         """The rate as seen at `now`."""
         if self._since is None:
             return 0.0
-        count = sum(count for second, count in self._seconds if second > now - _RATE_WINDOW)
-        return count / min(max(now - self._since, 1.0), float(_RATE_WINDOW))
+        begin = int(now) - _RATE_WINDOW
+        count = sum(count for second, count in self._seconds if second >= begin)
+        return count / max(now - max(self._since, begin), 1.0)
 
 
 @dataclass

@@ -1,0 +1,146 @@
+"""The real command in a folder of its own, ended with the test whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DEADLINE = 20.0
+
+
+class Running:
+    """A command that was started; what it wrote so far can be looked at."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.out = b""
+        self.err = b""
+
+    def read(self, timeout: float = 0.05) -> None:
+        """Take what can be read now."""
+        streams = [s for s in (self.process.stdout, self.process.stderr) if s and not s.closed]
+        for stream in select.select(streams, [], [], timeout)[0]:
+            data = os.read(stream.fileno(), 65536)
+            if not data:
+                stream.close()
+            elif stream is self.process.stdout:
+                self.out += data
+            else:
+                self.err += data
+
+    def until(self, happened: Callable[[Running], Any], what: str = "it") -> Any:
+        """Poll until a condition on the output holds; its value is returned."""
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            if found := happened(self):
+                return found
+            self.read()
+        raise AssertionError(f"{what} did not happen; stdout {self.out!r} stderr {self.err!r}")
+
+    def line(self, beginning: str) -> str:
+        """The first line on stdout that begins so, waited for."""
+
+        def found(running: Running) -> str | None:
+            whole = running.out.decode().rpartition("\n")[0].splitlines()
+            return next((line for line in whole if line.startswith(beginning)), None)
+
+        return str(self.until(found, f"a line {beginning!r}"))
+
+    @property
+    def url(self) -> str:
+        """Where a server says it listens."""
+        return self.line("rxstream listening on ").removeprefix("rxstream listening on ")
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The whole JSON lines on stdout so far."""
+        return [json.loads(line) for line in self.out.rpartition(b"\n")[0].splitlines()]
+
+    def end(self) -> int:
+        """Wait for the command's own end; returns its status."""
+        self.until(lambda r: r.process.poll() is not None, "the end")
+        while any(s and not s.closed for s in (self.process.stdout, self.process.stderr)):
+            self.read()
+        return self.process.returncode
+
+    def signal(self, signum: int) -> float:
+        """Send a signal and wait for the end; returns the seconds it took."""
+        begin = time.monotonic()
+        self.process.send_signal(signum)
+        self.process.wait(DEADLINE)
+        return time.monotonic() - begin
+
+    @property
+    def said(self) -> list[str]:
+        """Lines on stderr."""
+        return self.err.decode().splitlines()
+
+
+class Command:
+    """`rxstream` in a temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Running] = []
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file into the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def start(self, *arguments: str, **options: Any) -> Running:
+        """Start the command; it leads a process group of its own."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning"}
+        environment |= options.pop("env", {})
+        given: dict[str, Any] = {
+            "cwd": self.folder,
+            "env": environment,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "start_new_session": True,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rxstream", *arguments], **given | options
+        )
+        running = Running(process)
+        self.started.append(running)
+        return running
+
+    def run(self, *arguments: str) -> tuple[int, str, list[str]]:
+        """Run to the end; returns status, stdout, lines of stderr."""
+        running = self.start(*arguments)
+        status = running.end()
+        return status, running.out.decode(), running.said
+
+    def close(self) -> None:
+        """End what is still there."""
+        for running in self.started:
+            if running.process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(running.process.pid, signal.SIGKILL)
+                running.process.wait()
+            for stream in (running.process.stdout, running.process.stderr):
+                if stream is not None:
+                    stream.close()
+
+
+@pytest.fixture
+def rxstream(tmp_path: Path) -> Iterator[Command]:
+    command = Command(tmp_path)
+    yield command
+    command.close()

@@ -1,0 +1,46 @@
+"""Plain lines tell what changes and leave out what only repeats."""
+
+from __future__ import annotations
+
+from rxstream.adapters.terminal.lines import PlainLines
+from rxstream.events import StreamEvent
+from tests.adapters.terminal.test_state import event
+
+
+def told(*events: StreamEvent, seconds_between: float = 0.0) -> list[str]:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += seconds_between
+        return now
+
+    lines = PlainLines(clock)
+    return [line for each in events for line in lines.lines(each)]
+
+
+def test_a_run_in_lines() -> None:
+    assert told(
+        event("pipeline_start", {"graph": "errors"}),
+        event("step_start", {}, "bad"),
+        event("step_output", "x", "bad"),
+        event(
+            "step_error",
+            {"error": {"message": "no\nroom"}, "attempt": 1, "will_retry": True},
+            "bad",
+        ),
+        event("step_complete", {"count": 1, "duration_ms": 900}, "bad"),
+        event("pipeline_complete", {"result": "x", "duration_ms": 61_000}),
+    ) == [
+        "errors e1 started",
+        "bad: failed: no room (attempt 1, trying again)",
+        "bad: done, 1 element in 0.90 s",
+        "completed in 1:01",
+    ]
+
+
+def test_progress_is_told_every_two_seconds_and_at_its_end() -> None:
+    steps = [event("step_progress", {"percentage": p, "message": "file"}, "n") for p in range(101)]
+    lines = told(*steps, seconds_between=0.1)
+    assert 5 <= len(lines) <= 8
+    assert (lines[0], lines[-1]) == ("n: 0 % file", "n: 100 % file")
