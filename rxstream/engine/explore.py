@@ -16,7 +16,7 @@ from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 
 from rxstream.engine.op import ALL
-from rxstream.engine.runtime import Runtime
+from rxstream.engine.runtime import Escaped, Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
 from rxstream.engine.wiring import launch
 from rxstream.events import Progress
@@ -33,6 +33,8 @@ _AHEAD: Final = 64
 class _Observed:
     """A root that hands elements to an observer: where exploration ends. Also watches the run."""
 
+    runtime: Runtime
+
     def __init__(self, observer: abc.ObserverBase[Any], capacity: int = ALL) -> None:
         self.closed = False
         self.feeders: list[Any] = []
@@ -43,20 +45,25 @@ class _Observed:
     # receiver and exit
 
     def push(self, items: Sequence[Any]) -> None:
-        for item in items:
-            if self.closed:
-                return
-            self._observer.on_next(item)
+        try:
+            for item in items:
+                if self.closed:
+                    return
+                self._observer.on_next(item)
+        except Exception as error:
+            # an observer that raises has left; its error belongs to whoever runs it
+            self.closed = True
+            raise Escaped(error) from error
 
     def finish(self) -> None:
         if not self.closed:
             self.closed = True
-            self._observer.on_completed()
+            self.runtime.root_ended()
 
     def fail(self, error: BaseException) -> None:
         if not self.closed:
             self.closed = True
-            self._observer.on_error(error)  # type: ignore[arg-type]  # reactivex narrows to Exception
+            self.runtime.failed(error)
 
     def abandon(self) -> None:
         pass
@@ -89,8 +96,21 @@ class _Observed:
     def node_progress(self, node: Node, progress: Progress) -> None: ...
 
     def settled(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.fail(error)
+        self.closed = True
+        try:
+            if error is None:
+                self._observer.on_completed()
+            else:
+                self._observer.on_error(error)  # type: ignore[arg-type]  # reactivex narrows it
+        except Exception as raised:
+            raise Escaped(raised) from raised
+        finally:
+            self.runtime.dispose()
+
+    def adopt(self, runtime: Runtime) -> None:
+        """Be its only root."""
+        self.runtime = runtime
+        runtime.add_root()
 
     def busy(self) -> bool:
         return self.held >= self.capacity
@@ -98,7 +118,7 @@ class _Observed:
 
 def _begin(stream: Stream[Any], root: _Observed) -> Runtime:
     plan = make_plan("explored", {"output": stream})
-    return launch(plan, root, {plan.outputs["output"]: [root]})
+    return launch(plan, root, {plan.outputs["output"]: [root]}, adopt=root.adopt)
 
 
 class Explorer:

@@ -151,7 +151,7 @@ class Stage:
         if out:
             self.out.push(out)
         if self.op.done:
-            self._end()
+            self.end()
         elif self.out.closed:
             self._close()
 
@@ -167,7 +167,7 @@ class Stage:
             CURRENT.reset(token)
         if out:
             self.out.push(out)
-        self._end()
+        self.end()
 
     def fail(self, error: BaseException) -> None:
         out: list[Any] = []
@@ -179,7 +179,7 @@ class Stage:
         if out:
             self.out.push(out)
         if passed is None:
-            self._end()
+            self.end()
             return
         self._close()
         self.out.fail(passed)
@@ -203,7 +203,8 @@ class Stage:
         self._close()
         self.out.fail(error)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """The operator emits nothing more."""
         self._close()
         if not self.out.closed:
             self.out.finish()

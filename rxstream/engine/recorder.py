@@ -2,8 +2,8 @@
 
 Drafts wait for their commit in a list with an allowance of events and bytes; when it is used up the nodes
 that publish have no room, so producers wait for the log. A commit is due at once after a quiet moment, else
-5 ms after the last, or when half the allowance waits; one is under way at a time. A failed one is given again,
-byte for byte, before the next. Must not know what runs.
+5 ms after the last, or when half the allowance waits; one is under way at a time. A failed one is given
+again, byte for byte, before the next. Must not know what runs.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
-from rxstream.engine.island import CURRENT, Receiver
+from rxstream.engine.island import CURRENT, Receiver, Stage
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.unit import Unit
 from rxstream.errors import AuthorError, StallError, blame
@@ -38,6 +38,14 @@ _PROGRESS_S: Final = 0.1
 """Least time between two reports of progress of one node, in seconds."""
 
 _log = structlog.get_logger("rxstream.engine")
+
+
+class Escaped(BaseException):
+    """Carries the error of an observer past the graph, which has no part in it, to whoever runs it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Watcher(Protocol):
@@ -151,6 +159,7 @@ class Runtime:
         self._ports: dict[str, NodePort] = {}
         self._tasks: dict[asyncio.Task[None], Unit] = {}
         self._timers: dict[Unit, set[asyncio.TimerHandle]] = {}
+        self._sweep_at: dict[Unit, int] = {}
 
     # -- building it up ------------------------------------------------------------------------
 
@@ -173,8 +182,11 @@ class Runtime:
         """One more end that has to be reached before the graph has ended."""
         self._open_roots += 1
 
-    def start(self, units: Iterable[Unit]) -> None:
-        """Start units that are wired; what they need to move is theirs to ask for."""
+    def start(self, units: Iterable[Unit], stages: Iterable[Stage] = ()) -> None:
+        """Start units that are wired; what they need to move is theirs to ask for.
+
+        `stages` have ended before their first element (`take(0)`).
+        """
         fresh = list(units)
         self.units += fresh
         for unit in fresh:
@@ -185,6 +197,8 @@ class Runtime:
             for unit in fresh:
                 unit.start()
                 self.ready(unit)
+            for stage in stages:
+                stage.end()
         finally:
             self._driving = driving
         self.kick()
@@ -239,6 +253,9 @@ class Runtime:
                 self._step(unit)
                 if perf_counter() > until:
                     break
+        except Escaped as escaped:
+            self.dispose()
+            raise escaped.error from None
         finally:
             self._driving = False
         if self.ended:
@@ -316,8 +333,9 @@ class Runtime:
             except Exception as error:
                 unit.fail(error)
 
-        mine_now = [h for h in mine if h.cancelled()]
-        mine.difference_update(mine_now)
+        if len(mine) > self._sweep_at.get(unit, 64):
+            mine.difference_update([other for other in mine if other.cancelled()])
+            self._sweep_at[unit] = 2 * len(mine) + 64
         handle = loop.call_later(max(0.0, delay), fire)
         mine.add(handle)
         return handle
@@ -368,6 +386,7 @@ class Runtime:
         """A unit has ended: stop what it started."""
         for handle in self._timers.pop(unit, ()):
             handle.cancel()
+        self._sweep_at.pop(unit, None)
         for task, owner in list(self._tasks.items()):
             if owner is unit and task is not asyncio.current_task(self.loop):
                 task.cancel()

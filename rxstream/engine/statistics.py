@@ -69,6 +69,7 @@ class NodeCounters:
         "elements_in",
         "elements_out",
         "errors",
+        "muted",
         "on_end",
         "progress",
         "state",
@@ -81,11 +82,13 @@ class NodeCounters:
         self.busy_s = 0.0
         self.state: NodeState = "waiting"
         self.progress: Progress | None = None
+        self.muted = False
+        """Nobody is told of its end, because it is about to be started anew."""
         self.on_end: Callable[[NodeState], None] | None = None
 
     def ended(self, state: NodeState) -> None:
         """The node has ended, once; a node that is started again may end again."""
         if self.state not in ("completed", "failed"):
             self.state = state
-            if self.on_end is not None:
+            if self.on_end is not None and not self.muted:
                 self.on_end(state)

@@ -16,6 +16,7 @@ from rxstream.engine.island import Port, Receiver, Stage
 from rxstream.engine.runtime import Runtime, Watcher
 from rxstream.engine.sinks import SinkUnit
 from rxstream.engine.sources import unit_for
+from rxstream.engine.statistics import NodeCounters
 from rxstream.engine.unit import Unit
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
@@ -42,14 +43,17 @@ def launch(
         return start_region(runtime, wrapper, receiver, attempt, will_retry)
 
     runtime.region = region
-    runtime.start(wire(runtime, None, roots))
+    runtime.start(*wire(runtime, None, roots))
     return runtime
 
 
 def wire(
     runtime: Runtime, members: set[str] | None, roots: Mapping[str, Sequence[Receiver]]
-) -> list[Unit]:
-    """Units of the members (all nodes if None), wired but not started. `roots` read some of them too."""
+) -> tuple[list[Unit], list[Stage]]:
+    """Wire the members (all nodes if None), some of which the `roots` read too; nothing is started.
+
+    Returns the units, and the stages that have ended before their first element.
+    """
     plan = runtime.plan
     chosen = {node.id for node in plan.nodes} if members is None else members
     inner: set[str] = set()
@@ -62,6 +66,7 @@ def wire(
     units: list[Unit] = []
     chained: set[str] = set()
     started: list[Node] = []
+    ended: list[Stage] = []
     for node in reversed(plan.nodes):
         if node.id not in chosen or node.id in inner or node.id in chained:
             continue
@@ -85,6 +90,8 @@ def wire(
         if spec.kind == "op":
             stage = Stage(node, spec.make(), port, runtime.port(node), runtime.node_failed)
             receivers[node.inputs[0]].insert(0, stage)
+            if stage.op.done:
+                ended.append(stage)
         elif spec.kind == "same":
             receivers[node.inputs[0]].insert(0, port)
         else:
@@ -96,7 +103,7 @@ def wire(
     for node in reversed(started):
         runtime.node_started(node)
     units.reverse()
-    return units
+    return units, ended
 
 
 def _attach(
@@ -110,10 +117,7 @@ def _attach(
 ) -> None:
     edges = []
     for index, source in enumerate(inputs):
-        if node.spec.buffer is not None:
-            buffer = node.spec.buffer
-        else:
-            buffer = Buffer()
+        buffer = node.spec.buffer or Buffer()
         late = node.spec.late and index > 0
         edge = Edge(f"{source}->{node.id}", buffer, unit, is_open=not late)
         receivers[source].insert(0, edge)
@@ -159,13 +163,19 @@ def _chain(plan: Plan, last: Node) -> list[Node]:
 class Region:
     """One attempt of a wrapped sub-graph."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
+    def __init__(self, units: Sequence[Unit], counters: Sequence[NodeCounters]) -> None:
         self._units = units
+        self._counters = counters
 
     def dispose(self) -> None:
-        """Let go of everything this attempt started."""
+        """Let go of everything this attempt started; its nodes have not ended, they may come again."""
+        for counters in self._counters:
+            counters.muted = True
         for unit in self._units:
             unit.close()
+        for counters in self._counters:
+            counters.muted = False
+            counters.state = "waiting"
 
 
 def start_region(
@@ -173,8 +183,9 @@ def start_region(
 ) -> Region:
     """Wire and start the sub-graph that a wrapping unit reads, pushing into `receiver`."""
     members = region_of(runtime.plan, wrapper.node)
-    for node_id in members:
-        runtime.attempts[node_id] = (attempt, will_retry)
-    units = wire(runtime, members, {wrapper.node.inputs[0]: [receiver]})
-    runtime.start(units)
-    return Region(units)
+    nodes = [node for node in runtime.plan.nodes if node.id in members]
+    for node in nodes:
+        runtime.attempts[node.id] = (attempt, will_retry)
+    units, ended = wire(runtime, members, {wrapper.node.inputs[0]: [receiver]})
+    runtime.start(units, ended)
+    return Region(units, [runtime.counters(node) for node in nodes])
