@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final
 import aiohttp
 import orjson
 
+from rxstream.adapters.http import failure, session
 from rxstream.adapters.llm.dialect import Dialect, Element, Message, Question
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.adapters.llm.local import local
@@ -176,8 +177,7 @@ class ChatSource(Source[Element]):
         # total: a long answer is no fault; silence is
         patience = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_S)
         async with (
-            _session() as session,
-            session.post(
+            (await session()).post(
                 address.url + dialect.path, data=body, headers=headers, timeout=patience
             ) as response,
         ):
@@ -196,14 +196,10 @@ class ChatSource(Source[Element]):
                 f"{name} said nothing for {SILENCE_S:.0f} s", code="model_silent", retryable=True
             )
         if isinstance(error, aiohttp.InvalidURL):
-            return AuthorError(f"{name} has no usable base_url: {error}")
+            return AuthorError(f"{name}: its base_url is not a valid URL")
         if isinstance(error, aiohttp.ClientError):
-            said = str(error) or type(error).__name__
-            return ModelError(
-                f"the connection to {name} failed: {said[:300]}",
-                code="no_connection",
-                retryable=True,
-            )
+            told = failure(name, error)
+            return ModelError(told.message, code=told.code, retryable=True)
         return error
 
 
@@ -221,9 +217,3 @@ def _refused(status: int, body: bytes) -> ModelError:
         code="model_refused",
         retryable=status in (408, 409, 429) or status >= 500,
     )
-
-
-@contextlib.asynccontextmanager
-async def _session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
