@@ -41,6 +41,7 @@ async def start(engine: Engine, fields: Mapping[str, Any]) -> Execution:
     """Start what `START_FIELDS` say; returns when the start is recorded."""
     name = cast(str, required(fields, "graph", "a string"))
     params = cast("dict[str, Any]", field(fields, "params", "an object", {}))
+    _check_names(engine.graph(name), params)
     priority = cast(int, field(fields, "priority", "an integer", 0))
     if priority not in _INTEGERS:
         raise BadRequest(f"priority is {str(priority)[:40]}: it must fit in 32 bits")
@@ -94,6 +95,7 @@ def listening(engine: Engine, execution_id: str) -> Iterator[None]:
 
 def plan_of(graph: Graph[..., Any], params: Mapping[str, Any]) -> Plan | None:
     """The graph built with these parameters; None when only required ones are missing."""
+    _check_names(graph, params)
     try:
         return graph.build(**params)
     except InvalidParameters as error:
@@ -102,6 +104,14 @@ def plan_of(graph: Graph[..., Any], params: Mapping[str, Any]) -> Plan | None:
         if told and told <= needed - params.keys():
             return None
         raise
+
+
+def _check_names(graph: Graph[..., Any], params: Mapping[str, Any]) -> None:
+    """Refuse the one name that Python would take for the graph itself and not for a parameter."""
+    if "self" in params and "self" not in graph.parameters.get("properties", {}):
+        message = "self is not a parameter"
+        detail = [{"name": "self", "message": message, "expected": "nothing"}]
+        raise InvalidParameters(message, detail=detail)
 
 
 async def describe(engine: Engine, record: ExecutionRecord) -> dict[str, Any]:

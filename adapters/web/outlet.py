@@ -1,14 +1,13 @@
 """Writing to a client that may be slow, dead or gone, in bounded time and memory.
 
-One write is under way for a connection at any time; writers wait for each other in turn, which is what
-shares a connection fairly among its streams. A client that does not take what was written within the
-deadline is given up: `SlowClient`, and whoever holds the connection aborts it.
+A client that does not take what was written within the deadline is given up: `SlowClient`, and whoever
+holds the connection drops it. The log is read a page at a time, so nothing is queued for anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -23,48 +22,67 @@ class SlowClient(Exception):
 
 
 class Outlet:
-    """The way out to one client.
+    """The way out of one WebSocket, for any number of writers.
 
-    `put` hands bytes to the transport; None writes them as they are. After `closed` says so nothing
-    more is written.
+    They write in turn, a write each, which is what shares a connection fairly among its streams. A
+    writer may be cancelled at any time: only whole frames are written.
     """
 
     def __init__(
         self,
         request: web.Request,
+        response: web.WebSocketResponse,
         writer: AbstractStreamWriter,
         timeout: float,
-        put: Callable[[bytes], Awaitable[None]] | None = None,
-        closed: Callable[[], bool] | None = None,
     ) -> None:
         self._request = request
+        self._response = response
         self._writer = writer
         self._timeout = timeout
-        self._put = put
-        self._closed = closed
         self._turn = asyncio.Lock()
         self._slow = False
 
     async def write(self, data: bytes) -> None:
         """Write whole frames. Raises `SlowClient`, or `ConnectionError` when the client is gone."""
         async with self._turn:
+            transport = self._request.transport
+            # a close frame is the last frame, so nothing may follow one
+            if transport is None or transport.is_closing() or self._response.closed:
+                raise ConnectionResetError("the client is gone")
             if self._slow:
                 raise SlowClient
-            transport = self._request.transport
-            if transport is None or transport.is_closing() or (self._closed and self._closed()):
-                raise ConnectionResetError("the client is gone")
-            if self._put is None:
-                transport.write(data)
-                if not transport.get_write_buffer_size():
-                    return
-            try:
-                async with asyncio.timeout(self._timeout):
-                    if self._put is not None:
-                        await self._put(data)
-                    await self._writer.drain()
-            except TimeoutError:
-                self._slow = True
-                raise SlowClient from None
+            transport.write(data)
+            if transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]:
+                await self._drain()
+
+    async def _drain(self) -> None:
+        # in a task of its own: aiohttp shares one future among all who drain a connection, and a
+        # writer that is cancelled while it waits for that future would cancel it for all
+        draining = asyncio.create_task(self._writer.drain())
+        draining.add_done_callback(_retrieve)
+        done, _ = await asyncio.wait({draining}, timeout=self._timeout)
+        if not done:
+            self._slow = True
+            raise SlowClient
+        draining.result()
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Look at an error that may have nobody else: the writer may be cancelled."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def write_body(
+    response: web.StreamResponse, writer: AbstractStreamWriter, data: bytes, timeout: float
+) -> None:
+    """Write a part of a body. Raises `SlowClient`, or `ConnectionError` when the client is gone."""
+    try:
+        async with asyncio.timeout(timeout):
+            await response.write(data)
+            await writer.drain()
+    except TimeoutError:
+        raise SlowClient from None
 
 
 async def send(request: web.Request, response: web.Response, timeout: float) -> web.Response:

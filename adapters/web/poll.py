@@ -18,6 +18,7 @@ from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
 from rxstream.adapters.web.outlet import send
 from rxstream.adapters.web.settings import Settings
+from rxstream.errors import LogError
 from rxstream.events import EventType, StreamEvent
 from rxstream.log import Position, Reader
 
@@ -49,6 +50,8 @@ class Poll:
             more = min(16, limit - len(page))
             events = await self._next(reader, execution_id, 0.0 if page else wait, more)
             if not events:
+                if not page and not reader.ended and not log.is_open:
+                    raise LogError("the event log was closed", code="log_closed")
                 break
             if events[0].event_type == EventType.GAP:
                 if page:

@@ -33,6 +33,12 @@ class Server:
         self._runner = runner
         self.url = url
 
+    @property
+    def connections(self) -> int:
+        """Connections open now."""
+        server = self._runner.server
+        return 0 if server is None else len(server.connections)
+
     async def close(self) -> None:
         """Close streams, then connections; bounded by the settings' `close_timeout`, about twice."""
         await self._runner.cleanup()

@@ -63,13 +63,7 @@ class Socket:
         if not self.response.can_prepare(self._request):
             raise BadRequest("this address speaks WebSocket (version 13): ask for an upgrade")
         writer = await self.response.prepare(self._request)
-        self._outlet = Outlet(
-            self._request,
-            writer,
-            self._settings.write_timeout,
-            # a close frame is the last frame
-            closed=lambda: self.response.closed,
-        )
+        self._outlet = Outlet(self._request, self.response, writer, self._settings.write_timeout)
         return self._outlet
 
     async def serve(
@@ -149,7 +143,10 @@ class Socket:
             async with asyncio.timeout(
                 settings.close_timeout if ending.hurry else settings.write_timeout
             ):
-                await self.response.close(code=ending.code, message=_reason(ending.reason))
+                # draining could wait for ever; what is waited for is the client's own close frame
+                await self.response.close(
+                    code=ending.code, message=_reason(ending.reason), drain=False
+                )
         except TimeoutError:
             pass  # it does not read, so it is not told
         finally:

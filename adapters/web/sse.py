@@ -15,7 +15,7 @@ from aiohttp import web
 from rxstream.adapters.web import frames
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
-from rxstream.adapters.web.outlet import Outlet, SlowClient, pages
+from rxstream.adapters.web.outlet import SlowClient, pages, write_body
 from rxstream.adapters.web.settings import Settings
 from rxstream.errors import RxStreamError
 from rxstream.log import Reader
@@ -55,17 +55,16 @@ class ServerSentEvents:
         )
         settings = self._settings
         ended = False
-        outlet: Outlet | None = None
         try:
             writer = await response.prepare(request)
             assert writer is not None  # None is for requests whose answer was sent already
-            outlet = Outlet(request, writer, settings.write_timeout, response.write)
-            await outlet.write(frames.HEARTBEAT)  # headers leave with the first bytes
+            # headers leave with the first bytes
+            await write_body(response, writer, frames.HEARTBEAT, settings.write_timeout)
             async for page in pages(reader, settings, settings.heartbeat):
                 for data in frames.joined(page, frames.sse, settings.write_bytes):
-                    await outlet.write(data)
+                    await write_body(response, writer, data, settings.write_timeout)
                 if not page:
-                    await outlet.write(frames.HEARTBEAT)
+                    await write_body(response, writer, frames.HEARTBEAT, settings.write_timeout)
             async with asyncio.timeout(settings.write_timeout):
                 await response.write_eof()
             ended = True
