@@ -3,6 +3,7 @@
 from rxstream import operators
 from rxstream.codec import Binary
 from rxstream.engine import Engine, Execution, Status
+from rxstream.errors import RxStreamError
 from rxstream.events import EventType, Progress, StreamEvent
 from rxstream.graph import BoundGraph, Graph, Node, Plan, Secret, graph
 from rxstream.log import EventLog, MemoryLog
@@ -24,6 +25,7 @@ __all__ = [
     "Plan",
     "Progress",
     "PushSource",
+    "RxStreamError",
     "Secret",
     "Sink",
     "Source",
