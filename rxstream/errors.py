@@ -212,18 +212,32 @@ _MESSAGE_LIMIT: Final = 2_000
 
 
 def classify(error: BaseException) -> ErrorData:
-    """Say whose fault an exception is, without its stack and at most 2,000 characters long."""
+    """Say whose fault an exception is, without its stack and at most 2,000 characters long.
+
+    A group of one exception is that exception. The message can always be encoded.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     if isinstance(error, RxStreamError):
         kind, code, message = error.kind, error.code, error.message
     elif isinstance(error, TimeoutError):
-        kind, code, message = "timeout", "timeout", str(error) or "timed out"
+        kind, code, message = "timeout", "timeout", _text(error) or "timed out"
     elif isinstance(error, asyncio.CancelledError):
-        kind, code, message = "cancelled", "cancelled", str(error) or "cancelled"
+        kind, code, message = "cancelled", "cancelled", _text(error) or "cancelled"
     elif isinstance(error, OSError):
-        kind, code, message = "world", type(error).__name__, str(error)
+        kind, code, message = "world", type(error).__name__, _text(error)
     else:
-        kind, code, message = "user", type(error).__name__, str(error)
-    return {"kind": kind, "code": code, "message": (message or code)[:_MESSAGE_LIMIT]}
+        kind, code, message = "user", type(error).__name__, _text(error)
+    # a file name that is not UTF-8 has lone surrogates, which JSON cannot hold
+    shown = (message or code)[:_MESSAGE_LIMIT].encode(errors="replace").decode()
+    return {"kind": kind, "code": code, "message": shown}
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a __str__ of the user's
+        return ""
 
 
 def blame(error: BaseException, node: str, where: str | None = None) -> BaseException:
@@ -233,5 +247,5 @@ def blame(error: BaseException, node: str, where: str | None = None) -> BaseExce
             error.node = node  # type: ignore[attr-defined]  # any exception may carry it
             error.where = where  # type: ignore[attr-defined]
         except AttributeError:
-            pass  # an exception with slots cannot carry it; the caller's node is used instead
+            pass  # a frozen dataclass cannot carry it; the caller's node is used instead
     return error

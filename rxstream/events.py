@@ -8,7 +8,7 @@ executions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, cast
 
@@ -62,7 +62,7 @@ class Draft(NamedTuple):
 
 def timestamp() -> bytes:
     """Now, in UTC, as ISO 8601 with microseconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 def draft(
@@ -82,17 +82,24 @@ def draft(
     )
 
 
+_last_read: tuple[StreamEvent | None, dict[str, Any]] = (None, {})
+
+
 class StreamEvent:
     """One recorded fact. Its JSON is kept; the other fields are read from it when asked for.
 
-    Not a dataclass, because one is made for every element and most are only passed on as bytes.
-    `wire` belongs to whoever frames events for a protocol: the frame is made once and shared by all
-    readers.
+    Not a dataclass, because one is made for every element and most are only passed on as bytes. What
+    was read is not kept, because a log shares its recent events among all readers and its memory is
+    bounded by their JSON; only the last event anybody looked at is remembered, so treat `data` as
+    read-only. `wire` belongs to whoever frames events for a protocol: the frame is made once and
+    shared by all readers.
     """
 
     __slots__ = ("_fields", "event_type", "execution_id", "json", "sequence", "wire")
 
-    def __init__(self, event_type: str, execution_id: str, sequence: int | None, json: bytes) -> None:
+    def __init__(
+        self, event_type: str, execution_id: str, sequence: int | None, json: bytes
+    ) -> None:
         self.event_type = event_type
         self.execution_id = execution_id
         self.sequence = sequence
@@ -106,14 +113,19 @@ class StreamEvent:
         raw = json.encode() if isinstance(json, str) else json
         fields = orjson.loads(raw)
         event = cls(fields["event_type"], fields["execution_id"], fields["sequence"], raw)
-        event._fields = fields
+        event._fields = fields  # this event is its reader's own
         return event
 
     @property
     def _parsed(self) -> dict[str, Any]:
-        if self._fields is None:
-            self._fields = cast("dict[str, Any]", orjson.loads(self.json))
-        return self._fields
+        if self._fields is not None:
+            return self._fields
+        global _last_read
+        event, fields = _last_read  # one tuple, so that threads never see half of it
+        if event is not self:
+            fields = cast("dict[str, Any]", orjson.loads(self.json))
+            _last_read = (self, fields)
+        return fields
 
     @property
     def cursor(self) -> str:
@@ -178,7 +190,9 @@ def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:
     return StreamEvent(json[15 : json.index(b'"', 15)].decode(), execution_id, sequence, json)
 
 
-def gap(execution_id: str, epoch: str, requested: str, first: int, missed: int | None) -> StreamEvent:
+def gap(
+    execution_id: str, epoch: str, requested: str, first: int, missed: int | None
+) -> StreamEvent:
     """Say that the reader's cursor cannot be served and where it goes on; never stored."""
     data = orjson.dumps({"requested": requested, "first_available": first, "missed": missed})
     json = b'{"event_type":"gap","execution_id":%b,"sequence":null,"cursor":"%b:%d",%b' % (

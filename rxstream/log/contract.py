@@ -13,12 +13,13 @@ not know what the states mean.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from rxstream.codec import Binary
 from rxstream.errors import LogError, UnknownExecution
@@ -55,7 +56,11 @@ class ExecutionRecord:
 
 @dataclass(frozen=True)
 class Commit:
-    """One transaction of one execution."""
+    """One transaction of one execution.
+
+    The first commit of an execution brings its record; ids are letters, digits, `-`, `_` and `.`. A
+    terminal event is the last of its execution, and the states, which nothing needs then, go with it.
+    """
 
     execution_id: str
     events: Sequence[Draft] = ()
@@ -79,6 +84,9 @@ class Position(NamedTuple):
     gap: StreamEvent | None
 
 
+_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+
 class EventLog(ABC):
     """One writer, any number of readers, all on one event loop."""
 
@@ -87,28 +95,37 @@ class EventLog(ABC):
 
     def __init__(self, *, ring_events: int = 4_096, ring_bytes: int = 64 * 1024 * 1024) -> None:
         self.epoch = secrets.token_hex(4)
-        self.rings = Rings(ring_events, ring_bytes)
+        self.rings = Rings(ring_events, ring_bytes, elsewhere=self.durable)
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
 
     # -- life ----------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Make ready on the running loop. Raises `LogLocked` when another process writes it."""
-        self._loop = asyncio.get_running_loop()
+        """Make ready on the running loop. Raises `LogError`, `LogLocked` when another process writes it."""
+        if self._loop is not None:
+            raise LogError("the event log is open already", code="log_open")
         await self._open()
+        self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
         """Finish what was committed, release the log, and wake whoever waits."""
-        await self._close()
-        self._loop = None
-        for execution_id in list(self._waiting):
-            self._wake(execution_id)
+        if not self.is_open:
+            return
+        self._closing = True
+        try:
+            await self._close()
+        finally:
+            self._closing = False
+            self._loop = None
+            for execution_id in list(self._waiting):
+                self._wake(execution_id)
 
     @property
     def is_open(self) -> bool:
         """Whether commits are taken."""
-        return self._loop is not None
+        return self._loop is not None and not self._closing
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -116,16 +133,25 @@ class EventLog(ABC):
         """Store one transaction; the result is the execution's last sequence number after it.
 
         The caller keeps at most one commit of an execution under way. The future fails with
-        `LogError` when nothing was stored.
+        `LogError` when nothing was stored; what can never be stored is refused at once.
         """
-        if self._loop is None:
+        if not self.is_open:
             raise LogError("the event log is not open", code="log_closed")
+        execution_id, events = commit.execution_id, commit.events
+        if not _ID.fullmatch(execution_id):
+            raise LogError(f"{execution_id[:80]!r} cannot be an execution's id", code="log_invalid")
+        if any(drafted.event_type in TERMINAL for drafted in events[:-1]):
+            raise LogError("a terminal event has to be the last", code="log_invalid")
+        ring = self.rings.get(execution_id)
+        if events and ring is not None and ring.ended:
+            raise ended_already(execution_id)
         return self._commit(commit)
 
     def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
         """For implementations: these events are stored now, on the loop; show them."""
         self.rings.append(execution_id, first, events)
-        self._wake(execution_id)
+        if events:
+            self._wake(execution_id)
 
     def _wake(self, execution_id: str) -> None:
         for future in self._waiting.pop(execution_id, ()):
@@ -144,21 +170,34 @@ class EventLog(ABC):
             raise UnknownExecution(f"no execution has the id {execution_id[:80]!r}")
         return head
 
-    async def read(self, execution_id: str, after: int = 0, limit: int = 1_000) -> list[StreamEvent]:
+    async def read(
+        self, execution_id: str, after: int = 0, limit: int = 1_000
+    ) -> list[StreamEvent]:
         """Events `after + 1` to at most `after + limit`; fewer when large; none at the end."""
+        limit = max(1, limit)
         recent = self.rings.read(execution_id, after, limit)
-        return await self._read(execution_id, after, limit) if recent is None else recent
+        if recent is not None:
+            return recent
+        older = await self._read(execution_id, after, limit)
+        ring = self.rings.get(execution_id)
+        if ring is not None and older:
+            # the disk may know more than was published: a cursor from there would be ahead of `head`
+            beyond = (older[-1].sequence or 0) - ring.last
+            return older[:-beyond] if beyond > 0 else older
+        return older
 
     async def wait(self, execution_id: str, after: int, timeout: float | None = None) -> bool:
         """Wait for events past `after`, the end of the execution or the log; False after `timeout` s."""
-        head = await self.head(execution_id)
-        if self._loop is None or head.last > after or head.ended:
+        if self._loop is None:
             return True
+        # waits first and looks then: what is published while `head` reads the disk is not missed
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(execution_id, set()).add(future)
         try:
             async with asyncio.timeout(timeout):
-                await future
+                head = await self.head(execution_id)
+                if head.last <= after and not head.ended:
+                    await future
         except TimeoutError:
             return False
         finally:
@@ -179,6 +218,7 @@ class EventLog(ABC):
         same_epoch = wanted.epoch in (None, self.epoch)
         if same_epoch and head.first - 1 <= wanted.sequence <= head.last:
             return Position(wanted.sequence, None)
+        missed: int | None
         if cursor is None:
             requested, missed = "0", head.first - 1
         else:
@@ -189,9 +229,7 @@ class EventLog(ABC):
             head.first - 1, gap(execution_id, self.epoch, requested, head.first, missed)
         )
 
-    async def follow(
-        self, execution_id: str, cursor: Cursor | str | int | None = None
-    ) -> Reader:
+    async def follow(self, execution_id: str, cursor: Cursor | str | int | None = None) -> Reader:
         """A reader from `cursor` on; it ends after the terminal event."""
         return Reader(self, execution_id, await self.locate(execution_id, cursor))
 
@@ -229,15 +267,23 @@ class EventLog(ABC):
         limit: int = 100,
         after: str | None = None,
     ) -> list[ExecutionRecord]:
-        """Newest first; `after` is the id of the last record of the page before."""
+        """Newest first; `after` is the id of the last record of the page before.
+
+        Raises `InvalidCursor` when no execution has that id.
+        """
 
     @abstractmethod
     async def states(self, execution_id: str) -> dict[str, dict[str, bytes]]:
-        """Every node's state at the last commit, all deltas applied."""
+        """Every node's state at the last commit, all deltas applied; none after the end."""
 
     @abstractmethod
     async def blob(self, execution_id: str, sha256: str) -> Binary | None:
         """The bytes an event refers to."""
+
+
+def ended_already(execution_id: str) -> LogError:
+    """Nothing follows a terminal event."""
+    return LogError(f"execution {execution_id} has ended: nothing can follow", code="log_ended")
 
 
 class Reader:
@@ -253,38 +299,62 @@ class Reader:
 
     @property
     def cursor(self) -> str:
-        """Where another reader would have to start to go on from here."""
+        """Where another reader would have to start to go on after what `next` gave last."""
         return str(Cursor(self._log.epoch, self._after))
 
     async def next(self, *, timeout: float | None = None, limit: int = 256) -> list[StreamEvent]:
         """The next events, at once if there are any; none after `timeout` seconds or at the end.
 
-        A reader that pruning overtook gets an explicit gap. Raises `LogError` when the log was
-        closed before the execution ended: what was read is then not the whole.
+        They are at most `limit`, and about 1 MiB. A reader that was overtaken by what the log forgets
+        gets an explicit gap. Raises `LogError` when the log was closed before the execution ended: what
+        was read is then not the whole.
         """
         if self.ended:
             return []
         if self._gap is not None:
             told, self._gap = self._gap, None
             return [told]
-        events = await self._log.read(self.execution_id, self._after, limit)
+        events = await self._await_events(timeout, limit)
         if not events:
-            if not self._log.is_open:
-                raise LogError("the event log was closed before the execution ended", code="log_closed")
-            if not await self._log.wait(self.execution_id, self._after, timeout):
-                return []
-            events = await self._log.read(self.execution_id, self._after, limit)
-            if not events:
-                self.ended = (await self._log.head(self.execution_id)).ended
-                return []
+            return []
         first = events[0].sequence or 0
         if first != self._after + 1:
-            position = await self._log.locate(self.execution_id, self._after)
-            self._after, told = position.after, position.gap
-            return [told] if told is not None else []
+            requested, missed = str(self._after), first - 1 - self._after
+            self._after = first - 1
+            return [gap(self.execution_id, self._log.epoch, requested, first, missed)]
         self._after = events[-1].sequence or 0
-        self.ended = events[-1].event_type in TERMINAL
+        self.ended = events[-1].terminal
         return events
+
+    async def _await_events(self, timeout: float | None, limit: int) -> list[StreamEvent]:
+        now = asyncio.get_running_loop().time
+        deadline = None if timeout is None else now() + timeout
+        lost = False
+        while True:
+            events = await self._log.read(self.execution_id, self._after, limit)
+            if events:
+                return events
+            head = await self._log.head(self.execution_id)
+            if head.last > self._after:
+                # once is a commit between the two questions
+                if lost:
+                    raise LogError(
+                        f"events of {self.execution_id} after {self._after} are missing in the log",
+                        code="log_corrupt",
+                    )
+                lost = True
+                continue
+            lost = False
+            if head.ended:
+                self.ended = True
+                return []
+            if not self._log.is_open:
+                raise LogError(
+                    "the event log was closed before the execution ended", code="log_closed"
+                )
+            left = None if deadline is None else max(0.0, deadline - now())
+            if not await self._log.wait(self.execution_id, self._after, left):
+                return []
 
     async def __aiter__(self) -> AsyncIterator[StreamEvent]:
         while not self.ended:

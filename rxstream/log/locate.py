@@ -24,17 +24,21 @@ def open_log(name: str | os.PathLike[str] | EventLog | None) -> EventLog:
         return MemoryLog()
     text = os.fspath(name)
     scheme, colon, rest = text.partition(":")
-    # one letter before a colon is a drive, not a scheme
-    if not colon or len(scheme) == 1 or os.sep in scheme:
+    # one letter before a colon is a drive, not a scheme; a path object is always a path
+    if not colon or len(scheme) == 1 or os.sep in scheme or not isinstance(name, str):
         scheme, rest = "sqlite", text
     found = entry_points(group="rxstream.logs", name=scheme)
     if not found:
         known = sorted({point.name for point in entry_points(group="rxstream.logs")} | {"memory"})
         raise AuthorError(
-            f"no event log is called {scheme!r}: known are {', '.join(known)}", code="unknown_log"
+            f"no event log is called {scheme!r}: known are {', '.join(known)}; for a file of that name "
+            f"write sqlite:{text}",
+            code="unknown_log",
         )
     try:
         factory = cast("Callable[[str], EventLog]", next(iter(found)).load())
     except ImportError as error:
-        raise MissingExtra(f"the {scheme} log needs {error.name}: pip install {error.name}") from error
+        raise MissingExtra(
+            f"the {scheme} log needs {error.name}: pip install {error.name}"
+        ) from error
     return factory(rest)

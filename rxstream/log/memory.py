@@ -1,62 +1,72 @@
 """A log that lives as long as the process: the rings are the store.
 
-Nothing is durable, and what the rings forget is gone, which a late reader is told by an explicit gap.
+Nothing is durable, and what the rings forget is gone, which a late reader is told by an explicit gap. Ended
+executions are forgotten, oldest first, when there are more than 10,000 or their last events fill half the
+memory allowed; blobs when theirs is full.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from itertools import islice
+from typing import ClassVar
 
 from rxstream.codec import Binary
-from rxstream.errors import LogError, UnknownExecution
-from rxstream.events import StreamEvent, seal
+from rxstream.errors import InvalidCursor, LogError, UnknownExecution
+from rxstream.events import TERMINAL, StreamEvent, seal
 from rxstream.log.contract import Commit, EventLog, ExecutionRecord, Head
 from rxstream.log.ring import Ring
-
-_MAX_EXECUTIONS: Final = 10_000
 
 
 @dataclass
 class _Entry:
     record: ExecutionRecord | None = None
     states: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    blobs: dict[str, Binary] = field(default_factory=dict)
+    blobs: set[str] = field(default_factory=set)
 
 
 class MemoryLog(EventLog):
-    """Keeps the last `ring_events` of each execution and `ring_bytes` of all."""
+    """Keeps the last `ring_events` of each execution, `ring_bytes` of all and `blob_bytes` of blobs."""
 
     durable: ClassVar[bool] = False
 
     def __init__(
-        self, *, ring_events: int = 1_000_000, ring_bytes: int = 256 * 1024 * 1024
+        self,
+        *,
+        ring_events: int = 1_000_000,
+        ring_bytes: int = 256 * 1024 * 1024,
+        blob_bytes: int = 128 * 1024 * 1024,
+        max_executions: int = 10_000,
     ) -> None:
         super().__init__(ring_events=ring_events, ring_bytes=ring_bytes)
+        self.rings.on_forgotten = self._forgotten
+        self._max_executions = max_executions
+        self._max_blob_bytes = blob_bytes
+        self._blob_bytes = 0
         self._entries: dict[str, _Entry] = {}
+        self._blobs: OrderedDict[tuple[str, str], Binary] = OrderedDict()
 
     async def _open(self) -> None: ...
 
     async def _close(self) -> None: ...
 
     def _commit(self, commit: Commit) -> asyncio.Future[int]:
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         execution_id = commit.execution_id
         entry = self._entries.get(execution_id)
         if entry is None:
+            if not self._make_place():
+                full = f"the memory log holds {self._max_executions} executions and none has ended"
+                done.set_exception(LogError(full, code="log_full"))
+                return done
             entry = self._entries[execution_id] = _Entry()
-            self._forget_ended()
         if commit.record is not None:
             entry.record = commit.record
-        for node, delta in commit.states.items():
-            state = entry.states.setdefault(node, {})
-            if delta.wiped:
-                state.clear()
-            state.update(delta.set)
-            for key in delta.deleted:
-                state.pop(key, None)
-        entry.blobs.update(commit.blobs)
+        self._apply(commit, entry)
+        self._keep_blobs(commit, entry)
         ring = self.rings.get(execution_id)
         first = ring.last + 1 if ring is not None else 1
         events = [
@@ -64,19 +74,47 @@ class MemoryLog(EventLog):
             for number, drafted in enumerate(commit.events, first)
         ]
         self._published(execution_id, first, events)
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         done.set_result(first + len(events) - 1)
         return done
 
-    def _forget_ended(self) -> None:
-        if len(self._entries) <= _MAX_EXECUTIONS:
+    def _apply(self, commit: Commit, entry: _Entry) -> None:
+        if commit.events and commit.events[-1].event_type in TERMINAL:
+            entry.states.clear()
             return
+        for node, delta in commit.states.items():
+            state = entry.states.setdefault(node, {})
+            if delta.wiped:
+                state.clear()
+            state.update(delta.set)
+            for key in delta.deleted:
+                state.pop(key, None)
+            if not state:
+                del entry.states[node]
+
+    def _keep_blobs(self, commit: Commit, entry: _Entry) -> None:
+        for sha256, blob in commit.blobs.items():
+            if sha256 not in entry.blobs:
+                entry.blobs.add(sha256)
+                self._blobs[commit.execution_id, sha256] = blob
+                self._blob_bytes += len(blob.data)
+        while self._blob_bytes > self._max_blob_bytes:
+            (owner, sha256), blob = self._blobs.popitem(last=False)
+            self._blob_bytes -= len(blob.data)
+            self._entries[owner].blobs.discard(sha256)
+
+    def _make_place(self) -> bool:
+        if len(self._entries) < self._max_executions:
+            return True
         for execution_id, entry in self._entries.items():
             if entry.record is not None and entry.record.ended_at is not None:
-                del self._entries[execution_id]
                 self.rings.drop(execution_id)
-                return
-        raise LogError(f"the memory log holds {_MAX_EXECUTIONS} executions and none has ended")
+                self._forgotten(execution_id)
+                return True
+        return False
+
+    def _forgotten(self, execution_id: str) -> None:
+        for sha256 in self._entries.pop(execution_id).blobs:
+            self._blob_bytes -= len(self._blobs.pop((execution_id, sha256)).data)
 
     def _first_available(self, execution_id: str, ring: Ring) -> int:
         return ring.first
@@ -102,19 +140,24 @@ class MemoryLog(EventLog):
         limit: int = 100,
         after: str | None = None,
     ) -> list[ExecutionRecord]:
-        newest = [entry.record for entry in reversed(self._entries.values()) if entry.record]
-        ids = [record.execution_id for record in newest]
-        begin = ids.index(after) + 1 if after in ids else 0
-        return [
+        newest = list(reversed(self._entries))
+        if after is not None:
+            if after not in self._entries:
+                raise InvalidCursor(f"no execution has the id {after[:80]!r}: ask from the start")
+            newest = newest[newest.index(after) + 1 :]
+        records = (self._entries[execution_id].record for execution_id in newest)
+        wanted = (
             record
-            for record in newest[begin:]
-            if (not statuses or record.status in statuses) and graph in (None, record.graph)
-        ][:limit]
+            for record in records
+            if record is not None
+            and (not statuses or record.status in statuses)
+            and graph in (None, record.graph)
+        )
+        return list(islice(wanted, limit))
 
     async def states(self, execution_id: str) -> dict[str, dict[str, bytes]]:
         entry = self._entries.get(execution_id)
         return {node: dict(state) for node, state in entry.states.items()} if entry else {}
 
     async def blob(self, execution_id: str, sha256: str) -> Binary | None:
-        entry = self._entries.get(execution_id)
-        return entry.blobs.get(sha256) if entry else None
+        return self._blobs.get((execution_id, sha256))

@@ -1,37 +1,46 @@
 """The recent events of each execution, held once for all readers and bounded for all executions together.
 
 Readers keep a number, not a queue, so any count of them costs nothing here. When the bytes of all rings
-pass the limit, ended executions lose theirs first, longest unread first; then the oldest events of the
-largest ring go. Must not know where older events are kept.
+pass the limit, ended executions give theirs up first, longest unread first; then the oldest events of the
+largest ring go. The last event of an execution stays, so that its ending can be said, until such last events
+fill half of what is allowed: then the oldest is forgotten whole. Must not know where older events are kept.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from rxstream.events import TERMINAL, StreamEvent
 
-_OVERHEAD = 320
-"""Bytes an event object costs beside its JSON, measured with sys.getsizeof on 64-bit CPython 3.11."""
+READ_BYTES: Final = 1024 * 1024
+"""One read gives about this many bytes of JSON at most, and always at least one event."""
+
+_EVENT_OVERHEAD: Final = 320
+"""Bytes an event costs beside its JSON: the object, its bytes' header and its place in the ring."""
+
+_RING_OVERHEAD: Final = 640
+"""Bytes an execution costs beside its events."""
 
 
 def weight(event: StreamEvent) -> int:
     """Bytes an event holds in memory, about."""
-    return len(event.json) + _OVERHEAD
+    return len(event.json) + _EVENT_OVERHEAD
 
 
 class Ring:
     """Events `first` to `last` of one execution."""
 
-    __slots__ = ("_events", "_start", "bytes", "ended", "first", "last")
+    __slots__ = ("_events", "_start", "_widest", "bytes", "ended", "first", "last")
 
     def __init__(self, first: int) -> None:
         self._events: list[StreamEvent] = []
         self._start = 0
+        self._widest = 1
         self.first = first
         self.last = first - 1
-        self.bytes = 0
+        self.bytes = _RING_OVERHEAD
         self.ended = False
 
     def extend(self, events: Sequence[StreamEvent]) -> int:
@@ -40,6 +49,7 @@ class Ring:
         self._events += events
         self.last += len(events)
         self.bytes += added
+        self._widest = max(self._widest, max(len(event.json) for event in events))
         self.ended = self.ended or events[-1].event_type in TERMINAL
         return added
 
@@ -47,7 +57,7 @@ class Ring:
         """Forget the oldest `count` events; returns the bytes freed."""
         end = self._start + count
         freed = sum(map(weight, self._events[self._start : end]))
-        self._events[self._start : end] = [_FORGOTTEN] * (end - self._start)
+        self._events[self._start : end] = [_FORGOTTEN] * count
         self._start = end
         self.first += count
         self.bytes -= freed
@@ -57,25 +67,45 @@ class Ring:
         return freed
 
     def slice(self, after: int, limit: int) -> list[StreamEvent]:
-        """Events past `after`; the caller has checked that they are here."""
+        """Events past `after`, about `READ_BYTES` at most; the caller knows that they are here."""
         begin = self._start + after + 1 - self.first
-        return self._events[begin : begin + limit]
+        events = self._events[begin : begin + limit]
+        if self._widest * len(events) <= READ_BYTES:
+            return events
+        size = 0
+        for count, event in enumerate(events):
+            size += len(event.json)
+            if size > READ_BYTES:
+                return events[: max(count, 1)]
+        return events
 
     def __len__(self) -> int:
         return self.last - self.first + 1
 
 
-_FORGOTTEN = StreamEvent("", "", 0, b"")
+_FORGOTTEN: Final = StreamEvent("", "", 0, b"")
 
 
 class Rings:
-    """The rings of all executions; `max_events` is for each, `max_bytes` for all together."""
+    """The rings of all executions; `max_events` is for each, `max_bytes` for all together.
 
-    def __init__(self, max_events: int, max_bytes: int) -> None:
+    `elsewhere` says that what is forgotten here can still be read: then an ended execution is given up
+    whole at once.
+    """
+
+    def __init__(self, max_events: int, max_bytes: int, *, elsewhere: bool = False) -> None:
         self.max_events = max_events
         self.max_bytes = max_bytes
+        self.elsewhere = elsewhere
         self.bytes = 0
-        self._rings: OrderedDict[str, Ring] = OrderedDict()
+        self.on_forgotten: Callable[[str], None] = lambda execution_id: None
+        """Told of every execution that was given up whole."""
+        self._rings: dict[str, Ring] = {}
+        self._ended: OrderedDict[str, Ring] = OrderedDict()
+        """Those of `_rings` that have ended and are whole, longest unread first."""
+        self._last_words: OrderedDict[str, Ring] = OrderedDict()
+        """Those of `_rings` that have ended and are down to their last event."""
+        self._last_words_bytes = 0
 
     def get(self, execution_id: str) -> Ring | None:
         """The ring, if this execution has one."""
@@ -83,14 +113,18 @@ class Rings:
 
     def append(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
         """Add committed events, the first of which has the number `first`."""
+        if not events:
+            return
         ring = self._rings.get(execution_id)
         if ring is None:
             ring = self._rings[execution_id] = Ring(first)
-        if events:
-            self.bytes += ring.extend(events)
+            self.bytes += ring.bytes
+        self.bytes += ring.extend(events)
+        if ring.ended:
+            self._ended[execution_id] = ring
         # a quarter at a time, so that trimming costs little for each event
         if len(ring) > self.max_events:
-            self.bytes -= ring.trim(len(ring) - self.max_events * 3 // 4)
+            self.bytes -= ring.trim(len(ring) - max(1, self.max_events * 3 // 4))
         while self.bytes > self.max_bytes and self._shrink():
             pass
 
@@ -99,8 +133,8 @@ class Rings:
         ring = self._rings.get(execution_id)
         if ring is None or after + 1 < ring.first:
             return None
-        if ring.ended:
-            self._rings.move_to_end(execution_id)
+        if execution_id in self._ended:
+            self._ended.move_to_end(execution_id)
         return ring.slice(after, limit) if after < ring.last else []
 
     def drop(self, execution_id: str) -> None:
@@ -108,14 +142,39 @@ class Rings:
         ring = self._rings.pop(execution_id, None)
         if ring is not None:
             self.bytes -= ring.bytes
+            self._ended.pop(execution_id, None)
+            if self._last_words.pop(execution_id, None) is not None:
+                self._last_words_bytes -= ring.bytes
+
+    def clear(self) -> None:
+        """Forget all executions."""
+        self._rings.clear()
+        self._ended.clear()
+        self._last_words.clear()
+        self.bytes = self._last_words_bytes = 0
 
     def _shrink(self) -> bool:
-        for execution_id, ring in self._rings.items():
-            if ring.ended and len(ring):
-                self.bytes -= ring.trim(len(ring))
+        """Give something up; False when nothing is left to give."""
+        if self._ended:
+            execution_id, ring = next(iter(self._ended.items()))
+            if self.elsewhere:
+                self._forget(execution_id)
                 return True
-        largest = max(self._rings.values(), key=lambda ring: ring.bytes)
-        if len(largest) <= 1:
+            del self._ended[execution_id]
+            self.bytes -= ring.trim(len(ring) - 1)
+            self._last_words[execution_id] = ring
+            self._last_words_bytes += ring.bytes
+            return True
+        if self._last_words_bytes * 2 > self.max_bytes:
+            self._forget(next(iter(self._last_words)))
+            return True
+        longer = [ring for ring in self._rings.values() if len(ring) > 1]
+        if not longer:
             return False
-        self.bytes -= largest.trim((len(largest) + 3) // 4)
+        largest = max(longer, key=lambda ring: ring.bytes)
+        self.bytes -= largest.trim(max(1, len(largest) // 4))
         return True
+
+    def _forget(self, execution_id: str) -> None:
+        self.drop(execution_id)
+        self.on_forgotten(execution_id)
