@@ -1,4 +1,4 @@
-"""What is shipped, read from the tree: its modules, what each of them imports, and its data."""
+"""What is in the tree: modules and data that are shipped, tests that are not, and what they import."""
 
 from __future__ import annotations
 
@@ -79,3 +79,8 @@ def imports(module: Module) -> Iterator[Import]:
 
 
 IMPORTS = [found for module in MODULES for found in imports(module)]
+
+TESTS = [
+    Module(".".join(path.relative_to(ROOT).with_suffix("").parts), path)
+    for path in sorted((ROOT / "tests").rglob("*.py"))
+]

@@ -33,7 +33,10 @@ LAYERS = [
 
 RANKS = {f"rxstream.{name}": rank for rank, names in enumerate(LAYERS) for name in names}
 
-CORE_MAY_IMPORT = {"orjson", "pydantic", "reactivex", "rxstream", "structlog", "typing_extensions"}
+CORE_MAY_IMPORT = {
+    *("orjson", "pydantic", "pydantic_core", "reactivex", "structlog", "typing_extensions"),
+    "rxstream",
+}
 CORE_MUST_NOT_IMPORT = {"http", "socket", "sqlite3", "ssl", "subprocess", "urllib"}
 
 
