@@ -129,6 +129,7 @@ class HasStatistics(Protocol):
 
     def statistics(self) -> EngineStatistics:
         """Its numbers now."""
+        ...
 
 
 def render_engine(engine: HasStatistics) -> str:

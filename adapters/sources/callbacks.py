@@ -23,7 +23,7 @@ class CallbackSource(PushSource[T]):
     def __init__(self, register: Register[T], *, policy: Policy, capacity: int) -> None:
         self._register = register
         self.policy = policy
-        self.capacity = capacity
+        self.capacity = 1 if policy == "latest" else capacity
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -14,14 +14,15 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import aiohttp
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 from rxstream.adapters import http as pool
 from rxstream.errors import AuthorError, ExecutionTimeout, RxStreamError, WorldError
 from rxstream.source import Source, SourcePort
 from rxstream.stream import Stream, source
 
-_CLOSE_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 1.0
+_CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)  # pyright: ignore[reportCallIssue]  # attrs
 _NORMAL: Final = (0, 1000)
 """A close frame without a code is read as 0; it is how browsers close."""
 
@@ -82,8 +83,8 @@ class WebSocketSource(Source["str | bytes"]):
                     headers=self._headers,
                     protocols=self._protocols,
                     autoping=False,
-                    max_msg_size=self._max_msg_size,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
+                    max_msg_size=self._max_msg_size + 1,  # aiohttp refuses what reaches it
+                    timeout=_CLOSING,
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise WorldError(
@@ -128,6 +129,11 @@ class WebSocketSource(Source["str | bytes"]):
                 f"{self._what} was closed with code {message.data}{reason}",
                 code="closed",
                 detail={"code": message.data},
+            )
+        if getattr(message.data, "code", None) == WSCloseCode.MESSAGE_TOO_BIG:
+            return WorldError(
+                f"{self._what} sent a message above {self._max_msg_size} bytes: raise max_msg_size",
+                code="message_too_big",
             )
         if message.type is WSMsgType.ERROR:
             return WorldError(f"{self._what}: {message.data}", code="protocol_error")
