@@ -5,7 +5,7 @@ here.
 from rxstream.adapters.llm.client import ChatSource, chat
 from rxstream.adapters.llm.dialect import Element, Message
 from rxstream.adapters.llm.errors import ModelError
-from rxstream.adapters.llm.local import LocalEndpoint, local
+from rxstream.adapters.llm.process import LocalEndpoint, local
 from rxstream.adapters.llm.weights import Model, fetch, models
 
 __all__ = [

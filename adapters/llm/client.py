@@ -21,8 +21,8 @@ import orjson
 from rxstream.adapters.http import failure, session
 from rxstream.adapters.llm.dialect import Dialect, Element, Message, Question
 from rxstream.adapters.llm.errors import ModelError
-from rxstream.adapters.llm.local import local
 from rxstream.adapters.llm.openai import OpenAIChat, error_text
+from rxstream.adapters.llm.process import local
 from rxstream.errors import AuthorError, classify
 from rxstream.source import Source, SourcePort
 from rxstream.stream import Stream, source

@@ -39,12 +39,15 @@ class AnswerDecoder(Protocol):
     @property
     def ended(self) -> bool:
         """Whether the provider has said all it will say."""
+        ...
 
     def feed(self, chunk: bytes) -> list[Element]:
         """The elements this chunk completes. Raises `ModelError`."""
+        ...
 
     def finish(self) -> list[Element]:
         """What is left when the bytes end: `done` last. Raises `ModelError` if the answer is cut."""
+        ...
 
 
 class Dialect(Protocol):
@@ -53,12 +56,16 @@ class Dialect(Protocol):
     @property
     def path(self) -> str:
         """Appended to the base URL."""
+        ...
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Who asks."""
+        ...
 
     def body(self, question: Question) -> Mapping[str, Any]:
         """The JSON of the request."""
+        ...
 
     def decoder(self) -> AnswerDecoder:
         """A decoder for one answer."""
+        ...
