@@ -8,9 +8,11 @@ or process is not waited for while a timer is due.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -39,3 +41,13 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in virtual time, as `asyncio.run` does in real time."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         return runner.run(coroutine)
+
+
+def virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Decorate a coroutine test so that it runs, as a plain one, in virtual time."""
+
+    @functools.wraps(test)
+    def in_virtual_time(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(test(*args, **kwargs))
+
+    return in_virtual_time
