@@ -1,0 +1,149 @@
+"""Questions to a log's file, each answered from one connection in one thread.
+
+Nothing here loads more than about 1 MiB of events and one chunk, however long an execution is. Must not know
+threads, nor what is not on the disk yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import apsw
+import orjson
+
+from rxstream.adapters.logs.states import States, fold
+from rxstream.adapters.logs.writer import chained
+from rxstream.codec import Binary
+from rxstream.errors import InvalidCursor, LogError, UnknownExecution
+from rxstream.events import StreamEvent, unseal
+from rxstream.log.contract import ExecutionRecord, Head
+from rxstream.log.ring import READ_BYTES
+
+
+def head(connection: apsw.Connection, execution_id: str) -> Head | None:
+    """What can be read of an execution; None when there is none of that id."""
+    row = connection.execute(
+        """SELECT ended, (SELECT max(last) FROM events WHERE execution = executions.id)
+           FROM executions WHERE execution_id = ?""",
+        (execution_id,),
+    ).fetchone()
+    return None if row is None else Head(1, row[1] or 0, bool(row[0]))
+
+
+def events(
+    connection: apsw.Connection, execution_id: str, after: int, limit: int
+) -> list[StreamEvent]:
+    """At most `limit` events past `after`, and about 1 MiB."""
+    found: list[StreamEvent] = []
+    size = 0
+    chunks = connection.execute(
+        """SELECT first, payload FROM events
+           WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) AND last > ?
+           ORDER BY last""",
+        (execution_id, after),
+    )
+    for first, payload in chunks:
+        lines = payload.split(b"\n")
+        begin = max(0, after + 1 - first)
+        for number, line in enumerate(lines[begin:], first + begin):
+            size += len(line)
+            if found and (len(found) == limit or size > READ_BYTES):
+                return found
+            found.append(unseal(line, execution_id, number))
+        if len(found) == limit or size > READ_BYTES:
+            return found
+    return found
+
+
+def record(connection: apsw.Connection, execution_id: str) -> ExecutionRecord:
+    """The execution's record. Raises `UnknownExecution`."""
+    row = connection.execute(
+        "SELECT record FROM executions WHERE execution_id = ?", (execution_id,)
+    ).fetchone()
+    if row is None or row[0] is None:
+        raise UnknownExecution(f"no execution has the id {execution_id[:80]!r}")
+    return _record(row[0])
+
+
+def records(
+    connection: apsw.Connection,
+    statuses: Sequence[str],
+    graph: str | None,
+    limit: int,
+    after: str | None,
+) -> list[ExecutionRecord]:
+    """Records, newest first. Raises `InvalidCursor` when no execution has the id `after`."""
+    wanted = ["record IS NOT NULL"]
+    values: list[Any] = []
+    if after is not None:
+        row = connection.execute(
+            "SELECT id FROM executions WHERE execution_id = ?", (after,)
+        ).fetchone()
+        if row is None:
+            raise InvalidCursor(f"no execution has the id {after[:80]!r}: ask from the start")
+        wanted.append("id < ?")
+        values.append(row[0])
+    if statuses:
+        wanted.append(f"status IN ({', '.join('?' * len(statuses))})")
+        values += statuses
+    if graph is not None:
+        wanted.append("graph = ?")
+        values.append(graph)
+    found = connection.execute(
+        f"SELECT record FROM executions WHERE {' AND '.join(wanted)} ORDER BY id DESC LIMIT ?",
+        (*values, limit),
+    )
+    return [_record(stored) for (stored,) in found]
+
+
+def states(connection: apsw.Connection, execution_id: str) -> States:
+    """Every node's state at the last commit."""
+    rows = connection.execute(
+        """SELECT payload FROM states
+           WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) ORDER BY id""",
+        (execution_id,),
+    )
+    return fold(payload for (payload,) in rows)
+
+
+def blob(connection: apsw.Connection, execution_id: str, sha256: str) -> Binary | None:
+    """The bytes of that digest. Raises `LogError` when they are damaged."""
+    row = connection.execute(
+        """SELECT data, media_type FROM blobs
+           WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) AND sha256 = ?""",
+        (execution_id, sha256),
+    ).fetchone()
+    if row is None:
+        return None
+    found = Binary(*row)
+    if found.sha256 != sha256:
+        raise LogError(f"the stored bytes of {sha256} are damaged", code="log_corrupt")
+    return found
+
+
+def damage(connection: apsw.Connection) -> list[str]:
+    """What is wrong with the events, a line for each execution; reads everything."""
+    found: list[str] = []
+    for row, execution_id in connection.execute("SELECT id, execution_id FROM executions"):
+        last, before = 0, b""
+        chunks = connection.execute(
+            "SELECT first, last, digest, payload FROM events WHERE execution = ? ORDER BY last",
+            (row,),
+        )
+        for first, end, digest, payload in chunks:
+            before = chained(before, last + 1, payload)
+            if first != last + 1 or end != last + 1 + payload.count(b"\n") or digest != before:
+                found.append(f"{execution_id}: events {first} to {end} are not what was written")
+                break
+            last = end
+    return found
+
+
+def _record(stored: bytes) -> ExecutionRecord:
+    fields = orjson.loads(stored)
+    for name in ("created_at", "started_at", "ended_at"):
+        if fields[name] is not None:
+            fields[name] = datetime.fromisoformat(fields[name])
+    return ExecutionRecord(**fields)
