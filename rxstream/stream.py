@@ -22,6 +22,7 @@ from collections.abc import (
     Sequence,
 )
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
@@ -268,6 +269,7 @@ def author_line() -> str:
     return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
+@lru_cache(maxsize=1_024)
 def _short(filename: str) -> str:
     path = Path(filename)
     return "/".join(path.parts[-2:]) if path.is_absolute() else filename

@@ -20,7 +20,7 @@ from rxstream.engine.statistics import NodeCounters
 from rxstream.engine.unit import Unit
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
-from rxstream.operator import Buffer, OperatorSpec
+from rxstream.operator import Buffer
 
 
 def launch(
@@ -134,18 +134,10 @@ def _buffer_after(plan: Plan, node: Node) -> Buffer | None:
     return buffer
 
 
-def _depth(plan: Plan, node: Node) -> int:
-    """How many levels the node's elements are themselves Observables."""
-    before = max((_depth(plan, plan.by_id[i]) for i in node.inputs), default=0)
-    spec: OperatorSpec = node.spec
-    return max(0, before + spec.opens - spec.flattens)
-
-
 def _runs_as_reactivex(plan: Plan, node: Node) -> bool:
     if node.spec.kind == "foreign":
         return True
-    higher: bool = any(plan.by_id[i].spec.opens or _depth(plan, plan.by_id[i]) for i in node.inputs)
-    return higher and node.spec.rx is not None
+    return any(plan.by_id[source].depth for source in node.inputs)
 
 
 def _chain(plan: Plan, last: Node) -> list[Node]:
@@ -154,8 +146,7 @@ def _chain(plan: Plan, last: Node) -> list[Node]:
     while True:
         before = plan.by_id[chain[0].inputs[0]]
         alone = len(plan.readers[before.id]) == 1 and not before.published
-        higher = _depth(plan, before) > 0
-        if not alone or not _runs_as_reactivex(plan, before) or (before.told and not higher):
+        if not alone or not _runs_as_reactivex(plan, before) or (before.told and not before.depth):
             return chain
         chain.insert(0, before)
 

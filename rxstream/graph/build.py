@@ -204,6 +204,7 @@ def make_plan(
             told=stream.spec.told or stream.name is not None or stream.serial in published,
             published=stream.serial in published,
             resumable=stream.spec.resumable,
+            depth=stream.depth,
             spec=stream.spec,
         )
         for stream in reached
@@ -216,6 +217,7 @@ def make_plan(
         description,
         single,
     )
+    _check_depth(plan)
     _check_regions(plan)
     _check_late(plan)
     return plan
@@ -298,6 +300,24 @@ def region_of(plan: Plan, wrapper: Node) -> set[str]:
             found.add(node_id)
             waiting += plan.by_id[node_id].inputs
     return found
+
+
+def _check_depth(plan: Plan) -> None:
+    """Observables as elements must be flattened before they leave, or part into branches."""
+    for node in plan.nodes:
+        if not node.depth:
+            continue
+        readers = [plan.by_id[reader] for reader in plan.readers[node.id]]
+        leaves = node.published or any(reader.kind == "sink" for reader in readers)
+        deaf = [r for r in readers if r.spec.kind != "foreign" and r.spec.rx is None]
+        if leaves or deaf or len(readers) != 1:
+            raise GraphError(
+                f"the elements of {node.id!r} ({node.operator} at {node.where}) are Observables, which "
+                "cannot be recorded or shared: flatten them first, with flat_map, merge_all, concat_all "
+                "or switch_latest",
+                node=node.id,
+                where=node.where,
+            )
 
 
 def _check_regions(plan: Plan) -> None:

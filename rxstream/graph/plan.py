@@ -22,7 +22,8 @@ class Node:
     """A vertex: what logs and checkpoints key on.
 
     `inputs` are ids of the nodes it reads, in order. `arguments` are shown, already as text or plain
-    data. `where` is the `file:line` its author wrote. `told` says whether its lifecycle is recorded.
+    data. `where` is the `file:line` its author wrote. `told` says whether its lifecycle is recorded,
+    `depth` how many levels its elements are themselves Observables.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Node:
     told: bool = False
     published: bool = False
     resumable: bool = True
+    depth: int = 0
     spec: Any = field(default=None, repr=False, compare=False)
 
     def describe(self) -> dict[str, Any]:
