@@ -18,12 +18,11 @@ from rxstream.adapters.web.settings import Settings
 from rxstream.codec import MAX_DEPTH, depth_within
 from rxstream.errors import BadRequest, InvalidJson, TooLarge
 
-_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    "a string": (str,),
-    "an object": (dict,),
-    "a list of strings": (list,),
-    "an integer": (int,),
-    "true or false": (bool,),
+_KINDS: Final[Mapping[str, type]] = {
+    "a string": str,
+    "an object": dict,
+    "an integer": int,
+    "true or false": bool,
 }
 
 
@@ -86,11 +85,13 @@ def field(body: Mapping[str, Any], name: str, expected: str, default: Any = None
     value = body.get(name)
     if value is None:
         return default
-    good = isinstance(value, _KINDS[expected]) and (
-        expected == "true or false" or not isinstance(value, bool)
-    )
     if expected == "a list of strings":
-        good = good and all(isinstance(item, str) for item in value)
+        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    else:
+        # to Python true and false are integers
+        good = isinstance(value, _KINDS[expected]) and (
+            expected == "true or false" or not isinstance(value, bool)
+        )
     if not good:
         raise BadRequest(f"{name} is {_kind(value)}: it must be {expected}")
     return value

@@ -48,7 +48,7 @@ class Socket:
 
     def __init__(self, request: web.Request, settings: Settings, connections: Connections) -> None:
         self.response = web.WebSocketResponse(
-            timeout=settings.write_timeout,
+            timeout=max(settings.write_timeout, settings.close_timeout),
             autoping=False,
             compress=False,
             max_msg_size=settings.max_message_bytes,

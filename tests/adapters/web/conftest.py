@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from rxstream.engine import Engine
+from rxstream import Engine
 from tests.adapters.web import parts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,13 +14,11 @@ from typing import Any
 import aiohttp
 import orjson
 
+import rxstream as rxs
+from rxstream import Binary, Engine
 from rxstream.adapters.web import Settings, serve
-from rxstream.codec import Binary
-from rxstream.engine import Engine
 from rxstream.events import Draft, EventType, draft
-from rxstream.graph import graph
 from rxstream.log import Commit, EventLog, ExecutionRecord
-from rxstream.stream import source
 
 QUICK = Settings(
     read_timeout=0.5,
@@ -35,18 +33,18 @@ FEEDS: dict[str, asyncio.Queue[Any]] = {}
 """What `fed` emits, by the name it is given; None ends it."""
 
 
-@graph
-def numbers(n: int, padding: int = 0):
+@rxs.graph
+def numbers(n: int, padding: int = 0) -> rxs.Stream[int | str]:
     """Numbers from zero.
 
     With `padding`, texts of that length.
     """
-    items = range(n) if not padding else [f"{i:0{padding}}" for i in range(n)]
-    return source(items).named("numbers")
+    items: Sequence[int | str] = range(n) if not padding else [f"{i:0{padding}}" for i in range(n)]
+    return rxs.source(items).named("numbers")
 
 
-@graph
-def fed(feed: str):
+@rxs.graph
+def fed(feed: str) -> rxs.Stream[Any]:
     """Whatever a test puts into a feed."""
 
     async def elements() -> AsyncIterator[Any]:
@@ -54,21 +52,22 @@ def fed(feed: str):
         while (item := await queue.get()) is not None:
             yield item
 
-    return source(elements).named("fed")
+    return rxs.source(elements).named("fed")
 
 
-@graph
-def broken():
+@rxs.graph
+def broken() -> rxs.Stream[int]:
     """Fails at its first element."""
 
-    def fail(item: int) -> int:
+    def elements() -> Iterator[int]:
         raise RuntimeError("deep inside")
+        yield 1
 
-    return source([1]).map(fail).named("failing")
+    return rxs.source(elements).named("failing")
 
 
-@graph
-def undrawable():
+@rxs.graph
+def undrawable() -> rxs.Stream[int]:
     """Cannot be built."""
     raise ValueError("secret internals")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rxstream.engine import Engine
+from rxstream import Engine
 from tests.adapters.web import parts
 
 Http = aiohttp.ClientSession

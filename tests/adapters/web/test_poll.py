@@ -8,8 +8,8 @@ import json
 import aiohttp
 import pytest
 
+from rxstream import Engine
 from rxstream.adapters.web import Settings
-from rxstream.engine import Engine
 from rxstream.log import MemoryLog
 from tests.adapters.web import parts
 

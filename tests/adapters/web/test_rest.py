@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from rxstream.engine import Engine
+from rxstream import Engine
 from tests.adapters.web import parts
 
 Http = aiohttp.ClientSession

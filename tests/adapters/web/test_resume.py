@@ -7,7 +7,7 @@ import random
 import aiohttp
 import pytest
 
-from rxstream.engine import Engine
+from rxstream import Engine
 from tests.adapters.web import parts
 from tests.adapters.web.parts import Client
 

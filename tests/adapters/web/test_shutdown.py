@@ -7,8 +7,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from rxstream.adapters.web import serve
-from rxstream.engine import Engine
+from rxstream import Engine
+from rxstream.adapters.web import Settings, serve
 from rxstream.log import MemoryLog
 from tests.adapters.web import parts
 from tests.adapters.web.parts import Client
@@ -72,7 +72,7 @@ async def test_a_waiting_poll_is_an_error_when_the_log_closes(http: Http) -> Non
 async def test_closing_is_quick_also_with_clients_that_read_nothing(http: Http) -> None:
     async with Engine() as engine:
         await parts.recorded(engine.log, "e", parts.outputs(0))
-        settings = parts.Settings(close_timeout=0.2)  # the rest as it is in production
+        settings = Settings(close_timeout=0.2)  # the rest as it is in production
         server = await serve(engine, port=0, settings=settings)
         async with (
             http.ws_connect(f"{server.url}/ws/pipeline/e", autoclose=False) as quiet,
@@ -101,7 +101,7 @@ async def test_an_engine_that_closes_ends_its_streams_with_the_terminal_event(ht
 
 async def test_more_streams_than_allowed_are_429(engine: Engine, http: Http) -> None:
     await parts.recorded(engine.log, "e", parts.outputs(0))
-    async with parts.served(engine, parts.Settings(max_streams=1, close_timeout=0.2)) as url:
+    async with parts.served(engine, Settings(max_streams=1, close_timeout=0.2)) as url:
         first = await http.get(f"{url}/stream/pipeline/e")
         async with http.get(f"{url}/stream/pipeline/e") as refused:
             assert refused.status == 429

@@ -8,8 +8,8 @@ import socket
 import aiohttp
 import pytest
 
-from rxstream.adapters.web import serve
-from rxstream.engine import Engine
+from rxstream import Engine
+from rxstream.adapters.web import Settings, serve
 from tests.adapters.web import parts
 from tests.adapters.web.parts import Client
 
@@ -42,7 +42,7 @@ async def unread(url: str, path: str, upgrade: bool) -> socket.socket:
 async def test_a_client_that_stops_reading_is_dropped_and_comes_back(
     engine: Engine, http: aiohttp.ClientSession, transport: str
 ) -> None:
-    settings = parts.Settings(
+    settings = Settings(
         write_timeout=0.2, close_timeout=0.1, heartbeat=5, max_poll_bytes=64 * 1024 * 1024
     )
     # more than the buffers of a loopback connection hold
@@ -63,7 +63,7 @@ async def test_a_client_that_stops_reading_is_dropped_and_comes_back(
 async def test_a_stalled_client_costs_its_neighbours_nothing(
     engine: Engine, http: aiohttp.ClientSession
 ) -> None:
-    settings = parts.Settings(write_timeout=30, close_timeout=0.1)
+    settings = Settings(write_timeout=30, close_timeout=0.1)
     await parts.recorded(engine.log, "e", [*parts.outputs(40, 400_000), parts.ENDING], "completed")
     async with parts.served(engine, settings) as url:
         with await unread(url, PATHS["websocket"], upgrade=True):
@@ -76,13 +76,16 @@ async def test_a_stalled_client_costs_its_neighbours_nothing(
 async def test_a_websocket_that_reads_again_in_time_is_told_that_it_was_too_slow(
     engine: Engine,
 ) -> None:
-    settings = parts.Settings(write_timeout=0.2, close_timeout=5)
-    await parts.recorded(engine.log, "e", parts.outputs(40, 400_000))
+    settings = Settings(write_timeout=0.2, close_timeout=5)
+    queue = parts.feed()
+    execution = await engine.start("fed", {"feed": "feed"}, on_last_listener="cancel")
     async with parts.served(engine, settings) as url:
         loop = asyncio.get_running_loop()
-        with await unread(url, PATHS["websocket"], upgrade=True) as stalled:
-            # the outlet gives up after 0.2 s; the close frame then waits 5 s for its reader
-            await asyncio.sleep(0.6)
+        with await unread(url, f"/ws/pipeline/{execution.id}", upgrade=True) as stalled:
+            for _ in range(40):
+                queue.put_nowait("x" * 400_000)
+            # given up, it no longer listens; the close frame then waits 5 s for its reader
+            await parts.until(lambda: execution.ended)
             end = b""
             while data := await loop.sock_recv(stalled, 1 << 20):
                 end = (end + data)[-200:]
@@ -93,7 +96,7 @@ async def test_a_websocket_that_reads_again_in_time_is_told_that_it_was_too_slow
 
 
 async def test_what_a_stalled_client_holds_is_bounded(engine: Engine) -> None:
-    settings = parts.Settings(write_timeout=30, close_timeout=0.1)
+    settings = Settings(write_timeout=30, close_timeout=0.1)
     await parts.recorded(engine.log, "e", parts.outputs(200, 100_000))
     server = await serve(engine, port=0, settings=settings)
     try:

@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rxstream.engine import Engine
+from rxstream import Engine
+from rxstream.adapters.web import Settings
 from rxstream.log import MemoryLog
 from tests.adapters.web import parts
 from tests.adapters.web.parts import Client
@@ -249,7 +250,7 @@ async def test_a_quiet_websocket_is_pinged_and_answers_pings(
 async def test_a_websocket_client_that_answers_nothing_is_given_up(
     engine: Engine, http: Http
 ) -> None:
-    settings = parts.Settings(heartbeat=0.02, stale_timeout=0.1, close_timeout=0.1)
+    settings = Settings(heartbeat=0.02, stale_timeout=0.1, close_timeout=0.1)
     await parts.recorded(engine.log, "e", parts.outputs(0))
     async with (
         parts.served(engine, settings) as url,
