@@ -1,7 +1,6 @@
 """One clock for everything timed: reactivex's operators run on the event loop's time through this.
 
-`now` is wall-clock time that advances with the loop's clock, so virtual time drives it too. Pending
-actions are counted, because a unit whose scheduler still holds one may yet move.
+`now` is wall-clock time that advances with the loop's clock, so virtual time drives it too.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from reactivex import abc, typing
 from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
@@ -28,7 +27,6 @@ class EngineScheduler(PeriodicScheduler):
         self._loop = loop
         self._failed = failed
         self._offset = datetime.now(UTC) - timedelta(seconds=loop.time())
-        self.pending = 0
 
     @property
     def now(self) -> datetime:
@@ -66,25 +64,14 @@ class EngineScheduler(PeriodicScheduler):
         self, delay: float, action: typing.ScheduledAction[_T], state: _T | None
     ) -> abc.DisposableBase:
         inner = SingleAssignmentDisposable()
-        waits = True
-
-        def settle() -> None:
-            nonlocal waits
-            if waits:
-                waits = False
-                self.pending -= 1
 
         def run() -> None:
-            settle()
             try:
                 inner.disposable = self.invoke_action(action, state=state)
             except Exception as error:
                 self._failed(error)
 
-        def cancel() -> None:
-            settle()
-            handle.cancel()
-
-        self.pending += 1
-        handle: Any = self._loop.call_later(delay, run) if delay > 0 else self._loop.call_soon(run)
-        return CompositeDisposable(inner, Disposable(cancel))
+        handle: asyncio.Handle = (
+            self._loop.call_later(delay, run) if delay > 0 else self._loop.call_soon(run)
+        )
+        return CompositeDisposable(inner, Disposable(handle.cancel))

@@ -16,7 +16,6 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.observer import Observer
 
-from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
 from rxstream.engine.statistics import NodeCounters
 from rxstream.engine.unit import BATCH, Unit
@@ -82,7 +81,6 @@ class ForeignUnit(Unit):
         self._late: deque[Any] = deque()
         self._ended = False
         self._error: BaseException | None = None
-        self._scheduler: abc.SchedulerBase | None = None
         self._subscription: abc.DisposableBase | None = None
         self._taps: list[_Input] = []
         self.silent: list[NodeCounters] = []
@@ -95,10 +93,10 @@ class ForeignUnit(Unit):
         for spec in self._specs:
             assert spec.rx is not None
             stream = spec.rx(*(next(others) for _ in spec.others))(stream)
-        self._scheduler = self.runtime.scheduler(self)
         try:
             self._subscription = stream.subscribe(
-                Observer(self._heard, self._heard_error, self._heard_end), scheduler=self._scheduler
+                Observer(self._heard, self._heard_error, self._heard_end),
+                scheduler=self.runtime.scheduler(self),
             )
         except Exception as error:
             self._heard_error(error)
@@ -179,9 +177,8 @@ class ForeignUnit(Unit):
             self.fail(self._error)
 
     def external(self) -> bool:
-        if isinstance(self._scheduler, EngineScheduler):
-            return self._scheduler.pending > 0
-        return False
+        # what runs inside (timers, inner Observables, other threads) cannot be seen
+        return not self._ended
 
     def dispose(self) -> None:
         if self._subscription is not None:

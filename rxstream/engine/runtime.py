@@ -25,6 +25,7 @@ from reactivex.scheduler import CurrentThreadScheduler
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
 from rxstream.engine.island import CURRENT, Receiver, Stage
+from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.unit import Unit
 from rxstream.errors import AuthorError, StallError, blame
@@ -36,6 +37,9 @@ _SLICE_S: Final = 0.002
 
 _PROGRESS_S: Final = 0.1
 """Least time between two reports of progress of one node, in seconds."""
+
+_PATROL_S: Final = 1.0
+"""How often a graph with a full queue is searched for units that wait for ever, in seconds."""
 
 _log = structlog.get_logger("rxstream.engine")
 
@@ -131,6 +135,10 @@ class NodePort:
             self.tell()
 
 
+def _blocked(edge: Edge) -> bool:
+    return not edge.closed and edge.room() <= 0
+
+
 class Runtime:
     """One running graph."""
 
@@ -155,6 +163,7 @@ class Runtime:
         self._queue: deque[Unit] = deque()
         self._driving = False
         self._scheduled = False
+        self._patrol: asyncio.TimerHandle | None = None
         self._counters: dict[str, NodeCounters] = {}
         self._ports: dict[str, NodePort] = {}
         self._tasks: dict[asyncio.Task[None], Unit] = {}
@@ -262,7 +271,7 @@ class Runtime:
             return
         if queue:
             self.kick()
-        elif self._open_roots and not self.watcher.busy():
+        elif self._open_roots:
             self._look_for_stall()
 
     def _step(self, unit: Unit) -> None:
@@ -278,29 +287,27 @@ class Runtime:
             self.ready(unit)
 
     def _look_for_stall(self) -> None:
-        if any(unit.external() for unit in self.units if not unit.closed):
+        """Whether somebody waits for ever: at once when nothing runs outside, else once a second."""
+        outside = self.watcher.busy() or any(u.external() for u in self.units if not u.closed)
+        if outside:
+            if self._patrol is None and self.loop is not None and any(map(_blocked, self.edges)):
+                self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol)
             return
-        full = [edge for edge in self.edges if not edge.closed and edge.room() <= 0 and len(edge)]
-        starving = [
-            edge
-            for unit in self.units
-            if not unit.closed
-            for edge in unit.inputs
-            if not len(edge) and not edge.ended and edge.is_open
-        ]
-        if self.loop is None and not full:
-            return  # a subscription that waits for its foreign source
-        names = (
-            f"the edge {full[0].id} is full" if full else "nothing is queued",
-            f"{starving[0].id} starves" if starving else "nobody starves",
-        )
-        self.failed(
-            StallError(
-                f"nothing in this graph can ever move again: {names[0]} and {names[1]}. Give the full "
-                "edge a larger .block(n) or a lossy policy such as .drop_oldest(n)",
-                node=full[0].reader.node.id if full else None,
+        if not self._refuse_stall() and self.loop is not None:
+            self.failed(
+                StallError("nothing in this graph can ever move again, and it has not ended")
             )
-        )
+
+    def _on_patrol(self) -> None:
+        self._patrol = None
+        if not self.ended and not self._refuse_stall() and any(map(_blocked, self.edges)):
+            self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol) if self.loop else None
+
+    def _refuse_stall(self) -> bool:
+        stall = find_stall(self.units)
+        if stall is not None:
+            self.failed(stall.error())
+        return stall is not None
 
     # -- what units ask for --------------------------------------------------------------------
 
@@ -445,6 +452,9 @@ class Runtime:
         """Let go of everything, without waiting."""
         self.ended = True
         self._queue.clear()
+        if self._patrol is not None:
+            self._patrol.cancel()
+            self._patrol = None
         for port in self._ports.values():
             if port._timer is not None:
                 port._timer.cancel()
