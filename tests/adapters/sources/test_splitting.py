@@ -95,6 +95,12 @@ def test_a_broken_character_never_takes_a_line_feed_with_it(encoding: str) -> No
     assert split([f"{text}\n{text}".encode(encoding)], encoding=encoding) == [text, text]
 
 
+def test_a_codec_that_has_its_own_way_with_line_feeds_changes_no_line() -> None:
+    assert split([rb"a\nb" + b"\nc\n"], encoding="unicode_escape") == ["a\nb", "c"]
+    with pytest.raises(WorldError, match="here at byte 1 is not hz"):
+        split([b"a~\nb\n"], encoding="hz")
+
+
 def test_an_encoding_whose_line_feed_is_not_one_byte_is_refused() -> None:
     for encoding in ("utf-16", "utf-32-le", "cp500"):
         with pytest.raises(AuthorError, match="line feed is not one byte"):

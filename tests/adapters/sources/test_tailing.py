@@ -193,6 +193,7 @@ async def test_a_point_in_the_flushed_rest_of_a_rewritten_file_begins_the_new_on
         assert await first.take(1) == ["unfinished"]
     async with running(tail(log), start=first.port.offset) as second:
         assert await second.take(1) == ["new"]
+        assert second.port.told == []
 
 
 async def test_the_file_is_closed_when_nobody_wants_more(log: Path) -> None:
