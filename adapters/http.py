@@ -15,7 +15,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from rxstream.errors import ExecutionTimeout, RxStreamError, WorldError
+from rxstream.errors import AuthorError, ExecutionTimeout, RxStreamError, WorldError
 
 MAX_CONNECTIONS: Final = 1_000
 """Streams are long, so the limit is a last resort, not a throttle."""
@@ -61,9 +61,17 @@ async def _keep(loop: asyncio.AbstractEventLoop) -> _Keeper:
         await made.close()
 
 
-def shown(url: str | URL) -> str:
-    """A URL as errors and graphs show it: without user, password, query and fragment."""
-    parsed = URL(url)
+def shown(url: str) -> str:
+    """A URL as errors and graphs show it: without user, password, query and fragment.
+
+    Raises `AuthorError` when it is none.
+    """
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        raise AuthorError(f"this is not a valid URL: {error}") from None
+    if not parsed.host:
+        raise AuthorError("this is not a valid URL: it names no host")
     return str(parsed.with_user(None).with_query(None).with_fragment(None))
 
 
@@ -85,8 +93,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         why = error.os_error.strerror or str(error.os_error)
         return f"cannot connect to {error.host}:{error.port}: {why}"
-    if isinstance(error, aiohttp.InvalidURL):
-        return "this is not a valid URL"
     if isinstance(error, aiohttp.TooManyRedirects):
         return "too many redirects"
     if isinstance(error, aiohttp.ClientResponseError):

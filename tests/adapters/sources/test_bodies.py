@@ -156,6 +156,40 @@ async def test_no_answer_at_all_is_said_in_one_line(unused_tcp_port: int) -> Non
         assert "\n" not in str(raised.value)
 
 
+async def test_redirects_are_followed_but_not_for_ever() -> None:
+    async def move(request: web.Request) -> web.StreamResponse:
+        if request.path == "/once":
+            raise web.HTTPFound("/there")
+        if request.path == "/there":
+            return web.Response(text="here")
+        raise web.HTTPFound(f"{request.path}?key=secret")
+
+    async with served(move) as host:
+        assert await everything(sources.http(f"http://{host}/once")) == ["here"]
+        with pytest.raises(WorldError, match=rf"^GET http://{host}/loop: too many redirects$"):
+            await everything(sources.http(f"http://{host}/loop"))
+
+
+async def test_a_server_without_encryption_is_no_https_server() -> None:
+    async with served(text) as host:
+        with pytest.raises(WorldError, match=rf"^GET https://{host}/: .+") as raised:
+            await everything(sources.http(f"https://{host}/"))
+        assert "\n" not in str(raised.value)
+
+
+async def test_a_server_that_takes_the_connection_and_says_nothing_is_a_timeout() -> None:
+    async with served_raw(sends(b"")) as (host, _):  # waits for a request, gets a handshake
+        with pytest.raises(ExecutionTimeout, match=rf"^GET https://{host}/: no answer in time$"):
+            await everything(sources.http(f"https://{host}/", connect_timeout=0.1))
+
+
+async def test_an_error_status_without_a_readable_body_is_still_that_status() -> None:
+    answer = b"HTTP/1.1 500 Oh\r\nContent-Length: 9\r\n\r\n"
+    async with served_raw(sends(answer)) as (host, _):
+        with pytest.raises(WorldError, match=r"was answered with 500 Oh$"):
+            await everything(sources.http(f"http://{host}/"))
+
+
 async def test_silence_longer_than_the_timeout_is_a_timeout() -> None:
     async def silent(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -238,6 +272,9 @@ async def test_a_stream_of_a_body_can_be_awaited() -> None:
 def test_a_wrong_use_is_refused_when_drawn() -> None:
     with pytest.raises(AuthorError, match="begins with http"):
         sources.http("ftp://x/")
+    for url in ("http://[::1", "http://host:port/", "http:///path"):
+        with pytest.raises(AuthorError, match="not a valid URL"):
+            sources.http(url)
     with pytest.raises(AuthorError, match="not both"):
         sources.http("http://x/", json=1, data="x")
     with pytest.raises(AuthorError, match="line feed is not one byte"):
