@@ -6,6 +6,7 @@ answered as `internal_error` without a word of what they were.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -79,7 +80,10 @@ def describe(error: Exception) -> dict[str, Any]:
             "message": "the server failed to answer; its log says why",
         }
     told = {"code": error.code, "message": _clean(error.message)}
-    return told if error.detail is None else {**told, "detail": error.detail}
+    if error.detail is None:
+        return told
+    by_parameter = isinstance(error, errors.InvalidParameters)
+    return {**told, "detail": _one_each(error.detail) if by_parameter else error.detail}
 
 
 def body_of(told: dict[str, Any]) -> bytes:
@@ -112,6 +116,17 @@ def _http_answer(error: web.HTTPException) -> web.Response:
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
+
+
+def _one_each(detail: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a parameter: a union or a nested value may have failed in several ways at once."""
+    entries: dict[Any, dict[str, Any]] = {}
+    for entry in detail:
+        present = entries.setdefault(entry.get("name"), dict(entry))
+        message = str(entry.get("message"))
+        if message not in str(present.get("message")):
+            present["message"] = f"{present.get('message')}; {message}"
+    return list(entries.values())
 
 
 def _clean(message: str) -> str:

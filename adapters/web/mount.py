@@ -109,9 +109,12 @@ class _Mount:
             self._add(app, "GET", "", self._to_page)
 
     def _add(self, app: web.Application, method: str, path: str, handler: Handler) -> None:
-        route = app.router.add_route(method, self._prefix + path, handler)
-        if route.resource is not None:
-            self._resources.add(route.resource)
+        # a HEAD of a stream would hold it open to send nothing
+        head = method == "GET" and not path.startswith(("/stream", "/ws"))
+        for verb in (method, "HEAD") if head else (method,):
+            route = app.router.add_route(verb, self._prefix + path, handler)
+            if route.resource is not None:
+                self._resources.add(route.resource)
 
     async def _to_page(self, request: web.Request) -> web.StreamResponse:
         """The page's relative addresses need the slash after the prefix."""

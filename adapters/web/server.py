@@ -70,6 +70,7 @@ async def serve(
     runner = web.AppRunner(
         app,
         handler_cancellation=True,
+        keepalive_timeout=settings.idle_timeout,
         shutdown_timeout=settings.close_timeout,
         access_log=logging.getLogger("rxstream.web.access") if access_log else None,
         access_log_class=AccessLog,

@@ -42,8 +42,11 @@ class Settings:
     write_timeout: float = 30.0
     """How long a client may take over what was written before it is given up."""
 
-    close_timeout: float = 1.0
+    close_timeout: float = 0.5
     """How long a closing WebSocket waits for its client when there is a hurry."""
+
+    idle_timeout: float = 75.0
+    """How long `serve` keeps a connection that asks for nothing, or never finishes asking."""
 
     heartbeat: float = 9.0
     """A quiet stream says this often that it lives: an SSE comment, a WebSocket ping."""

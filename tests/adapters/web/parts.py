@@ -16,7 +16,7 @@ import orjson
 
 import rxstream as rxs
 from rxstream import Binary, Engine
-from rxstream.adapters.web import Settings, serve
+from rxstream.adapters.web import Server, Settings, serve
 from rxstream.events import Draft, EventType, draft
 from rxstream.log import Commit, EventLog, ExecutionRecord
 
@@ -72,6 +72,12 @@ def undrawable() -> rxs.Stream[int]:
     raise ValueError("secret internals")
 
 
+@rxs.graph
+def either(x: int | bool | None) -> rxs.Stream[object]:
+    """Takes one of several types."""
+    return rxs.source([x])
+
+
 GRAPHS = (numbers, fed, broken, undrawable)
 
 
@@ -89,6 +95,14 @@ async def served(engine: Engine, settings: Settings = QUICK) -> AsyncIterator[st
         yield server.url
     finally:
         await server.close()
+
+
+def buffered(server: Server) -> list[int]:
+    """Bytes each connection holds because its client does not take them."""
+    inner = server._runner.server
+    assert inner is not None
+    transports = [protocol.transport for protocol in inner.connections]
+    return [each.get_write_buffer_size() for each in transports if each is not None]
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rxstream import Engine
+from rxstream.adapters.web import Settings
 from tests.adapters.web import parts
 
 Http = aiohttp.ClientSession
@@ -37,6 +38,7 @@ async def refusal(response: aiohttp.ClientResponse, status: int, code: str) -> d
         (b"graph=numbers", 400, "invalid_json", "not JSON"),
         (b'{"graph":', 400, "invalid_json", "not JSON"),
         (b"\xff\xfe", 400, "invalid_json", "not JSON"),
+        (b'{"graph":"\\ud800"}', 400, "invalid_json", "not JSON"),
         (b'{"graph":NaN}', 400, "invalid_json", "not JSON"),
         (b"[" * 65 + b"]" * 65, 400, "invalid_json", "deeper than 64"),
         (b"[" * 5000 + b"]" * 5000, 400, "invalid_json", ""),
@@ -69,6 +71,14 @@ async def test_a_body_at_the_depth_that_is_allowed_is_read(url: str, http: Http)
     deep = b'{"graph":"numbers","params":{"n":' + b"[" * 62 + b"]" * 62 + b"}}"
     async with http.post(f"{url}/api/executions", data=deep) as response:
         await refusal(response, 422, "invalid_parameters")
+
+
+async def test_a_parameter_that_fails_in_several_ways_is_one_entry(http: Http) -> None:
+    async with Engine(graphs=[parts.either]) as engine, parts.served(engine) as url:
+        body = {"graph": "either", "params": {"x": []}}
+        async with http.post(f"{url}/api/executions", json=body) as response:
+            error = await refusal(response, 422, "invalid_parameters")
+    assert [entry["name"] for entry in error["detail"]] == ["x"]
 
 
 async def test_a_wrong_parameter_is_named_with_what_was_expected(url: str, http: Http) -> None:
@@ -113,6 +123,17 @@ async def test_a_compressed_bomb_is_refused(url: str, http: Http) -> None:
     headers = {"Content-Encoding": "gzip"}
     async with http.post(f"{url}/api/executions", data=bomb, headers=headers) as response:
         await refusal(response, 413, "too_large")
+
+
+async def test_a_connection_that_never_finishes_asking_is_closed(engine: Engine) -> None:
+    async with parts.served(engine, Settings(idle_timeout=0.1)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(url: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from rxstream import Binary, Engine
 from tests.adapters.web import parts
@@ -61,6 +62,23 @@ async def test_an_execution_that_died_is_ended_honestly(tmp_path: Path, http: Ht
             told = await response.json()
         assert told["status"] == "interrupted"
         assert told["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("strange", ["%ff", "%00", "%ed%a0%80", "'", "%F0%9F%98%80", "x" * 3000])
+async def test_a_strange_id_is_unknown_and_no_more(
+    tmp_path: Path, http: Http, strange: str
+) -> None:
+    async with engine_on(tmp_path) as engine, parts.served(engine) as url:
+        for path in ("/api/executions/{}", "/api/executions/{}/events", "/stream/pipeline/{}"):
+            async with http.get(URL(url + path.format(strange), encoded=True)) as response:
+                assert response.status == 404
+                assert (await response.json())["error"]["code"] == "unknown_execution"
+        address = URL(f"{url}/api/executions?graph={strange}&after={strange}", encoded=True)
+        async with http.get(address) as response:
+            assert response.status == 400
+        address = URL(f"{url}/ws/pipeline/{strange}", encoded=True)
+        async with http.ws_connect(address) as ws:
+            assert (await ws.receive()).data == 4404
 
 
 async def test_a_blob_outlives_the_engine(tmp_path: Path, http: Http) -> None:

@@ -195,6 +195,13 @@ async def test_no_execution_asks_for_input_yet(engine: Engine, url: str, http: H
         assert (await response.json())["error"]["code"] == "unknown_request"
 
 
+async def test_a_head_request_is_answered_without_a_body(url: str, http: Http) -> None:
+    for path in ("/healthz", "/api/graphs", "/"):
+        async with http.head(url + path) as response:
+            assert response.status == 200
+            assert await response.read() == b""
+
+
 async def test_a_start_outlives_the_client_that_asked_for_it(
     engine: Engine, url: str, http: Http
 ) -> None:

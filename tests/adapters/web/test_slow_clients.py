@@ -101,18 +101,8 @@ async def test_what_a_stalled_client_holds_is_bounded(engine: Engine) -> None:
     server = await serve(engine, port=0, settings=settings)
     try:
         stalled = [await unread(server.url, PATHS["websocket"], upgrade=True) for _ in range(5)]
-        runner_server = server._runner.server
-        assert runner_server is not None
-
-        def buffers() -> list[int]:
-            return [
-                protocol.transport.get_write_buffer_size()
-                for protocol in runner_server.connections
-                if protocol.transport is not None
-            ]
-
-        await parts.until(lambda: len(buffers()) == 5 and all(buffers()))
-        assert max(buffers()) < 300_000
+        await parts.until(lambda: len(parts.buffered(server)) == 5 and all(parts.buffered(server)))
+        assert max(parts.buffered(server)) < 300_000
         for connection in stalled:
             connection.close()
     finally:
