@@ -65,6 +65,9 @@ class RxStreamError(Exception):
         if code is not None:
             self.code = code
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class AuthorError(RxStreamError):
     """The graph asks for something that cannot be."""

@@ -42,6 +42,8 @@ def unit_for(origin: Any, buffer: Buffer | None = None) -> Unit:
     bare = origin
     while isinstance(bare, partial):
         bare = bare.func
+    if callable(bare) and not inspect.isroutine(bare) and not inspect.isclass(bare):
+        bare = type(bare).__call__
     if inspect.isgeneratorfunction(bare):
         return PullUnit(origin)
     if inspect.isasyncgenfunction(bare):
