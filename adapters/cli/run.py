@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from rxstream.adapters.cli import failure, logs, parameters, show, stdout, target
 from rxstream.adapters.cli.interruption import interruption
-from rxstream.adapters.cli.logfile import log_at
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine, Execution
@@ -53,10 +53,10 @@ def run(
 async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> int:
     from rxstream.engine import Engine
 
-    async with Engine(log_at(log_path), graphs=[bound.graph]) as engine:
+    async with Engine(log_path, graphs=[bound.graph]) as engine:
         with failure.building(bound.name):
             execution = await engine.start(bound)
-        display = show.choose(json_to)
+        display = show.choose(json_to, partial(_far_behind, engine.log))
         display.begin(node.id for node in execution.plan.nodes if node.told)
         async with display:
             terminal = await follow(engine, execution, display)
@@ -67,35 +67,33 @@ async def follow(engine: Engine, execution: Execution, display: show.Show) -> St
     """Show an execution of this process to its end; when nobody wants it any more, end it."""
     reader = await engine.log.follow(execution.id)
     try:
-        return await _pump(engine.log, reader, display)
+        return await _pump(reader, display)
     except (asyncio.CancelledError, BrokenPipeError) as reason:
         gone = isinstance(reason, BrokenPipeError)
-        execution.cancel("nobody reads its output" if gone else "interrupted")
+        execution.cancel("nobody reads its output" if gone else "the command was interrupted")
         # the ending is shown and logged too, as far as there is time
         with suppress(TimeoutError, BrokenPipeError):
             async with asyncio.timeout(_LEAVING):
-                await _pump(engine.log, reader, display)
+                await _pump(reader, display)
         raise
 
 
-async def _pump(log: EventLog, reader: Reader, display: show.Show) -> StreamEvent:
+async def _pump(reader: Reader, display: show.Show) -> StreamEvent:
     while True:
         events = await reader.next(limit=_BATCH)
         if not events:
             continue
-        if display.blocks and await _far_behind(log, events[-1]):
-            # the log in memory forgets what is too old, so a slow reader slows the sources instead
-            display.show_while_all_wait(events)
-        else:
-            await display.show(events)
+        await display.show(events)
         if events[-1].terminal:
             return events[-1]
 
 
 async def _far_behind(log: EventLog, event: StreamEvent) -> bool:
+    """Whether a log in memory may soon forget what its reader has not seen."""
     if log.durable:
         return False
     head = await log.head(event.execution_id)
     unread = head.last - (event.sequence or head.last)
-    # half of what is kept is unread, and old events have begun to go or soon will
-    return unread > _LAG or (head.first > 1 and unread > (head.last - head.first) // 2)
+    kept = max(head.last - head.first + 1, 1)
+    # about: events may differ in size
+    return unread > _LAG or log.rings.bytes * unread // kept > log.rings.max_bytes // 4

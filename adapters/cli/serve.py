@@ -14,7 +14,6 @@ import click
 
 from rxstream.adapters.cli import failure, logs, show, target
 from rxstream.adapters.cli.interruption import Interrupted, interruption
-from rxstream.adapters.cli.logfile import DEFAULT, log_at
 from rxstream.adapters.cli.run import follow
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8765
+LOG: Final = ".rxstream/events.db"
 
 _host = click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 _port = click.option(
@@ -39,7 +39,7 @@ _port = click.option(
 @_host
 @_port
 @click.option(
-    "--log", "log_path", metavar="PATH", default=DEFAULT, show_default=True, help="The event log."
+    "--log", "log_path", metavar="PATH", default=LOG, show_default=True, help="The event log."
 )
 @logs.logging_options
 def serve(
@@ -108,7 +108,7 @@ async def _serve(graphs: Sequence[Graph[..., Any]], host: str, port: int, log_pa
     from rxstream.engine import Engine
 
     async with (
-        Engine(log_at(log_path), graphs=graphs) as engine,
+        Engine(log_path, graphs=graphs) as engine,
         _listening(engine, host, port),
     ):
         await _for_ever()

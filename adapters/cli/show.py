@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,14 +21,15 @@ from rxstream.adapters.cli import failure, stdout
 if TYPE_CHECKING:
     from rxstream.events import StreamEvent
 
+Pressure = Callable[["StreamEvent"], Awaitable[bool]]
+
+_LOOK_AGAIN: Final = 0.05
+
 _TERMINALS_THAT_CANNOT: Final = ("dumb", "unknown")
 
 
 class Show(ABC):
     """Use as an asynchronous context manager around the events of one execution."""
-
-    blocks: bool = False
-    """Whether its reader can be so slow that `show_while_all_wait` may be needed."""
 
     tells_result: bool = True
     """Whether the result is still to be printed when everything was shown."""
@@ -47,25 +48,18 @@ class Show(ABC):
     async def show(self, events: Sequence[StreamEvent]) -> None:
         """Show a batch; done when the next can be taken. Raises BrokenPipeError."""
 
-    def show_while_all_wait(self, events: Sequence[StreamEvent]) -> None:
-        """Show a batch and block the loop until it was taken, so that nobody produces meanwhile.
-
-        Only `JsonLines` needs it: the others take a batch at once.
-        """
-        raise NotImplementedError
-
 
 class JsonLines(Show):
     """Every event as its JSON, one a line, handed on batch by batch."""
 
-    blocks = True
     tells_result = False
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, all_must_wait: Pressure | None = None) -> None:
         from rxstream.adapters.terminal.outlet import Outlet
 
         self._descriptor = descriptor
         self._outlet = Outlet(descriptor)
+        self._all_must_wait = all_must_wait
         self._task: asyncio.Task[Any] | None = None
         self._reader_left = False
 
@@ -93,15 +87,17 @@ class JsonLines(Show):
             raise BrokenPipeError
 
     async def show(self, events: Sequence[StreamEvent]) -> None:
-        self._outlet.write(self._lines(events))
-        await self._outlet.drain()
-
-    def show_while_all_wait(self, events: Sequence[StreamEvent]) -> None:
-        self._outlet.write(self._lines(events))
-        self._outlet.wait()
-
-    def _lines(self, events: Sequence[StreamEvent]) -> bytes:
-        return b"".join(event.json + b"\n" for event in events)
+        self._outlet.write(b"".join(event.json + b"\n" for event in events))
+        while True:
+            if self._all_must_wait is not None and await self._all_must_wait(events[-1]):
+                # blocks the loop, and with it whoever produces
+                self._outlet.wait()
+                return
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    return await self._outlet.drain()
+            except TimeoutError:
+                continue
 
 
 class Live(Show):
@@ -158,10 +154,14 @@ class Plain(Show):
                 failure.tell(line)
 
 
-def choose(json_to: int | None) -> Show:
-    """JSON lines to a descriptor if one is given; else live where a person sees it, else plain lines."""
+def choose(json_to: int | None, all_must_wait: Pressure | None = None) -> Show:
+    """JSON lines to a descriptor if one is given; else live where a person sees it, else plain lines.
+
+    `all_must_wait` is asked, with the last event given, when a reader of JSON lines is slow: where the
+    log forgets, a slow reader has to slow the producers down.
+    """
     if json_to is not None:
-        return JsonLines(json_to)
+        return JsonLines(json_to, all_must_wait)
     return Live() if on_terminal() else Plain()
 
 

@@ -42,7 +42,7 @@ class PlainLines:
             )
             yield one_line(f"{event.step_id}: failed: {data['error']['message']}{again}")
         elif kind == EventType.GAP:
-            yield one_line(f"{data.get('missed') or 'some'} earlier events are no longer available")
+            yield _gap(data)
         elif kind == EventType.PIPELINE_COMPLETE:
             yield one_line(f"completed{_after(data)}")
 
@@ -57,6 +57,14 @@ class PlainLines:
         message = f" {data['message']}" if data.get("message") else ""
         if known or message:
             yield one_line(f"{node}:{known}{message}")
+
+
+def _gap(data: dict[str, Any]) -> str:
+    first = data.get("first_available")
+    if missed := data.get("missed"):
+        return one_line(f"{missed:,} earlier events are no longer available, going on from {first}")
+    # another log, or ahead of this one: nobody knows what lies between
+    return one_line(f"{data.get('requested')} is no place in this log, going on from {first}")
 
 
 def _elements(data: dict[str, Any]) -> str:

@@ -24,6 +24,9 @@ _MARKS: Final = {
     "failed": Text("✗", "red"),
 }
 
+_LEFT: Final = Text("–", "dim")
+"""The run ended while the node had not."""
+
 _STATUS_STYLE: Final = {
     "completed": "bold green",
     "failed": "bold red",
@@ -88,7 +91,7 @@ def _table(nodes: list[StepView], now: float | None) -> Table:
     table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
     for node in nodes:
         table.add_row(
-            _MARKS[node.state],
+            _LEFT if now is None and node.state in ("waiting", "running") else _MARKS[node.state],
             Text(one_line(node.id, 100)),
             Text(f"{node.count:,}" if node.count else "", "cyan"),
             Text(_rate(node, now), "dim"),

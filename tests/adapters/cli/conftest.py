@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Running:
             if found := happened(self):
                 return found
             self.read()
-        raise AssertionError(f"{what} did not happen; stdout {self.out!r} stderr {self.err!r}")
+        raise AssertionError(f"{what} did not happen: {self.out[-2000:]!r} {self.err[-2000:]!r}")
 
     def line(self, beginning: str) -> str:
         """The first line on stdout that begins so, waited for."""
@@ -62,6 +63,19 @@ class Running:
     def url(self) -> str:
         """Where a server says it listens."""
         return self.line("rxstream listening on ").removeprefix("rxstream listening on ")
+
+    def execute(self, graph: str, **params: Any) -> str:
+        """Start an execution on this server; returns its id."""
+        body = json.dumps({"graph": graph, "params": params}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/executions", body, headers)
+        with urllib.request.urlopen(request, timeout=DEADLINE) as response:
+            return str(json.load(response)["execution_id"])
+
+    def get(self, path: str) -> Any:
+        """What this server answers."""
+        with urllib.request.urlopen(self.url + path, timeout=DEADLINE) as response:
+            return json.load(response)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -144,3 +158,9 @@ def rxstream(tmp_path: Path) -> Iterator[Command]:
     command = Command(tmp_path)
     yield command
     command.close()
+
+
+@pytest.fixture
+def graphs(rxstream: Command) -> None:
+    """The graphs of `graphs.py`, in the command's folder."""
+    rxstream.write("graphs.py", Path(__file__).with_name("graphs.py").read_text())

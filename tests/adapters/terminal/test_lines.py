@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxstream.adapters.terminal.lines import PlainLines
-from rxstream.events import StreamEvent
+from rxstream.events import StreamEvent, gap
 from tests.adapters.terminal.test_state import event
 
 
@@ -44,3 +44,12 @@ def test_progress_is_told_every_two_seconds_and_at_its_end() -> None:
     lines = told(*steps, seconds_between=0.1)
     assert 5 <= len(lines) <= 8
     assert (lines[0], lines[-1]) == ("n: 0 % file", "n: 100 % file")
+
+
+def test_a_gap_says_where_it_goes_on() -> None:
+    assert told(gap("e1", "abcd", "3", 10, 6)) == [
+        "6 earlier events are no longer available, going on from 10"
+    ]
+    assert told(gap("e1", "abcd", "ffff:45", 1, None)) == [
+        "ffff:45 is no place in this log, going on from 1"
+    ]

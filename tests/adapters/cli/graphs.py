@@ -1,0 +1,102 @@
+"""Graphs the command is given in its tests. Their text is copied into the test's own folder."""
+
+import asyncio
+import time
+
+import rxstream
+
+
+@rxstream.graph
+def count(n: int = 3, delay: float = 0.0):
+    """Counts."""
+
+    async def numbers():
+        for i in range(n):
+            rxstream.progress(100 * (i + 1) / n, f"number {i}")
+            yield i
+            if delay:
+                await asyncio.sleep(delay)
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def talk(words: int = 30):
+    """Speaks, and reads rows."""
+
+    async def tokens():
+        for i in range(words):
+            yield {"type": "token", "text": f"word{i} "}
+            await asyncio.sleep(0.01)
+
+    async def rows():
+        for i in range(5):
+            yield {"row": i}
+            await asyncio.sleep(0.02)
+
+    return {
+        "model": rxstream.source(tokens).named("model"),
+        "rows": rxstream.source(rows).named("rows"),
+    }
+
+
+@rxstream.graph
+def breaks():
+    """Fails after one element."""
+
+    async def numbers():
+        yield 1
+        raise ValueError("no\nmore")
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def prints():
+    """Prints where a program reads."""
+
+    async def numbers():
+        print("noise")
+        yield 1
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def blocks():
+    """Holds the loop or a thread for a minute."""
+
+    def numbers():
+        yield 1
+        time.sleep(60)
+        yield 2
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def refuses_to_close():
+    """Takes a minute to close."""
+
+    async def numbers():
+        try:
+            yield 1
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(60)
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def large(n: int):
+    """Elements of 10,000 characters."""
+
+    async def texts():
+        for _ in range(n):
+            yield "x" * 10_000
+
+    return rxstream.source(texts).named("texts")
+
+
+bound = count.bind(n=2)

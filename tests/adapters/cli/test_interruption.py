@@ -1,0 +1,92 @@
+"""Ctrl-C ends every command in under two seconds, whatever it is doing, and says so by its status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import pytest
+
+INTERRUPT, TERMINATE = signal.SIGINT, signal.SIGTERM
+
+
+@pytest.fixture(autouse=True)
+def _graphs(graphs: Any) -> None: ...
+
+
+@pytest.mark.parametrize(("signum", "status"), [(INTERRUPT, 130), (TERMINATE, 143)])
+def test_a_run_is_cancelled_and_its_ending_is_told(rxstream: Any, signum: int, status: int) -> None:
+    running = rxstream.start("run", "graphs.py:count", "-p", "delay=60", "--jsonl")
+    running.until(lambda r: r.events and r.events[-1]["event_type"] == "step_output")
+    assert running.signal(signum) < 2
+    assert running.end() == status
+    assert running.events[-1]["event_type"] == "pipeline_cancelled"
+    assert running.said == []
+
+
+@pytest.mark.parametrize("graph", ["blocks", "refuses_to_close"])
+def test_code_that_does_not_return_does_not_hold_it(rxstream: Any, graph: str) -> None:
+    running = rxstream.start("run", f"graphs.py:{graph}", "--jsonl")
+    running.until(lambda r: r.events)
+    assert running.signal(INTERRUPT) < 2
+    assert running.end() == 130
+    assert running.said == []
+
+
+def test_a_second_one_ends_it_at_once(rxstream: Any) -> None:
+    running = rxstream.start("run", "graphs.py:refuses_to_close", "--jsonl")
+    running.until(lambda r: any(e["event_type"] == "step_output" for e in r.events))
+    running.process.send_signal(INTERRUPT)
+    running.until(lambda r: r.events[-1]["event_type"] != "step_output" or _handled(r))
+    assert running.signal(INTERRUPT) < 1
+    assert running.end() == 130
+    assert running.said == []
+
+
+def _handled(running: Any) -> bool:
+    """Whether the first signal is no longer pending, as the kernel tells it."""
+    with open(f"/proc/{running.process.pid}/status", encoding="ascii") as file:
+        pending = next(line for line in file if line.startswith("ShdPnd")).split()[1]
+    return not int(pending, 16) & 1 << (INTERRUPT - 1)
+
+
+def test_while_a_target_is_imported(rxstream: Any) -> None:
+    rxstream.write("slow.py", "import os, time\nos.write(2, b'here')\ntime.sleep(60)")
+    running = rxstream.start("run", "slow.py:x")
+    running.until(lambda r: r.err == b"here")
+    assert running.signal(INTERRUPT) < 2
+    assert (running.end(), running.out, running.err) == (130, b"", b"here")
+
+
+@pytest.mark.parametrize(("signum", "status"), [(INTERRUPT, 130), (TERMINATE, 0)])
+def test_a_server_ends_well_when_told(rxstream: Any, signum: int, status: int) -> None:
+    """Ending by SIGTERM is what a server is for; Ctrl-C is told apart all the same."""
+    server = rxstream.start("serve", "graphs.py:count", "--port", "0", "--log", "memory:")
+    execution = server.execute("count", n=100, delay=60)
+    watching = rxstream.start("watch", execution, "--url", server.url, "--jsonl")
+    watching.until(lambda r: r.events)
+    assert server.signal(signum) < 2
+    assert server.end() == status
+    assert all(json.loads(line)["level"] == "info" for line in server.said)
+
+
+def test_a_watch_ends_while_it_waits(rxstream: Any) -> None:
+    server = rxstream.start("serve", "graphs.py:count", "--port", "0", "--log", "memory:")
+    execution = server.execute("count", n=100, delay=60)
+    watching = rxstream.start("watch", execution, "--url", server.url, "--jsonl")
+    watching.until(lambda r: r.events)
+    assert watching.signal(INTERRUPT) < 2
+    assert (watching.end(), watching.said) == (130, [])
+
+
+def test_nobody_else_in_the_group_is_needed(rxstream: Any) -> None:
+    """A terminal sends Ctrl-C to the whole group; the command must not wait for its children's deaths."""
+    running = rxstream.start("run", "graphs.py:count", "-p", "delay=60", "--jsonl")
+    running.until(lambda r: r.events)
+    begin = time.monotonic()
+    os.killpg(running.process.pid, INTERRUPT)
+    assert running.end() == 130
+    assert time.monotonic() - begin < 2
