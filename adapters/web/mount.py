@@ -44,6 +44,7 @@ def setup(
     if prefix and (not prefix.startswith("/") or set(prefix) & set("{}?#")):
         raise AuthorError(f"the prefix {prefix!r} is not a path: it must look like '/streams'")
     connections = Connections(settings.max_streams)
+    engine.url_prefix = prefix
     mount = _Mount(prefix, settings)
     mount.add(app, engine, connections)
     app.middlewares.append(mount.middleware)

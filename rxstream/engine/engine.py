@@ -60,6 +60,8 @@ class Engine:
     ) -> None:
         self.log = open_log(log)
         self.draining = False
+        self.url_prefix = ""
+        """Where its endpoints are mounted, for the addresses of `Binary` data; set by the web adapter."""
         self._graphs: dict[str, Graph[..., Any]] = {}
         self._max_running = max_running
         self._max_queued = max_queued
@@ -198,7 +200,7 @@ class Engine:
             priority=priority,
         )
         leaving = on_last_listener or (None if detached else "cancel")
-        execution = Execution(plan, record, self.log, leaving, self._grace_s)
+        execution = Execution(plan, record, self.log, leaving, self._grace_s, self.url_prefix)
         self._keep(execution)
         if full:
             heapq.heappush(self._queue, (-priority, next(self._order), execution))

@@ -108,11 +108,12 @@ class Execution:
         log: EventLog,
         on_last_listener: Literal["cancel"] | None = None,
         grace_s: float = GRACE_S,
+        url_prefix: str = "",
     ) -> None:
         self.plan = plan
         self.record = record
         self.on_last_listener = on_last_listener
-        self.recorder = Recorder(log, record.execution_id, self._room)
+        self.recorder = Recorder(log, record.execution_id, self._room, url_prefix)
         self.runtime: Runtime
         self._log = log
         self._grace_s = grace_s

@@ -36,12 +36,18 @@ _log = structlog.get_logger("rxstream.engine")
 class Recorder:
     """The pending events of one execution. Used on the event loop only."""
 
-    def __init__(self, log: EventLog, execution_id: str, on_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        execution_id: str,
+        on_room: Callable[[], None],
+        url_prefix: str = "",
+    ) -> None:
         self._log = log
         self._execution_id = execution_id
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
-        self._encoder = Encoder(f"/api/executions/{execution_id}/blobs/{{}}".format)
+        self._encoder = Encoder(f"{url_prefix}/api/executions/{execution_id}/blobs/{{}}".format)
         self._pending: list[Draft] = []
         self._pending_bytes = 0
         self._under_way: Commit | None = None

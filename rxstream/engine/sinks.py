@@ -21,6 +21,7 @@ class SinkUnit(Unit):
         self._sink = sink
         self._more: asyncio.Future[None] | None = None
         self._writing = True
+        """Whether the task runs or is about to; kept by whoever wakes it, not by the task."""
 
     def start(self) -> None:
         self.runtime.add_root()
@@ -29,6 +30,7 @@ class SinkUnit(Unit):
     def step(self) -> bool:
         if self._more is not None and not self._more.done():
             self._more.set_result(None)
+            self._writing = True
         return False
 
     def external(self) -> bool:
@@ -50,7 +52,6 @@ class SinkUnit(Unit):
                     self._more = loop.create_future()
                     self._writing = False
                     await self._more
-                    self._writing = True
         except Exception as error:
             blame(error, self.node.id, self.node.where)
             counters.errors += 1

@@ -61,23 +61,23 @@ class Graph(Generic[P, R]):
         copy._prefix = prefix
         return copy
 
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> BoundGraph:
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> BoundGraph:
         """This graph with its parameters given. Raises `InvalidParameters`."""
         return BoundGraph(self, self._parameters.check(self._parameters.positional(args, kwargs)))
 
-    def build(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+    def build(self, /, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """Draw it. Raises `InvalidParameters` and `GraphError`."""
         return self.bind(*args, **kwargs).build()
 
-    async def start(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    async def start(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns the Execution."""
         return await self.launcher(self.bind(*args, **kwargs))
 
-    async def run(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    async def run(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns its result."""
         return await (await self.launcher(self.bind(*args, **kwargs))).result()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         values = self._parameters.check(self._parameters.positional(args, kwargs))
         outer = SCOPE.get()
         with _scope(self._nested_prefix(outer), outer) as scope:
