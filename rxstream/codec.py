@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -43,29 +42,57 @@ _Path = tuple[Any, "str | int"] | None
 """Where a value is: the path of what holds it and the step from there; made into text only for an error."""
 
 
-@dataclass(frozen=True)
 class Binary:
-    """Bytes with a media type: recorded beside the event, which says only where to fetch them."""
+    """Bytes with a media type: recorded beside the event, which says only where to fetch them.
 
-    data: bytes
-    media_type: str = "application/octet-stream"
-    sha256: str = field(init=False)
+    A value like a frozen dataclass, but none: orjson and pydantic take dataclasses apart.
+    """
 
-    def __post_init__(self) -> None:
-        if len(self.data) > MAX_BINARY_BYTES:
+    __slots__ = ("_data", "_media_type", "_sha256")
+
+    def __init__(self, data: bytes, media_type: str = "application/octet-stream") -> None:
+        if len(data) > MAX_BINARY_BYTES:
             raise CodecError(
-                f"a Binary of {len(self.data)} bytes is over the limit of {MAX_BINARY_BYTES}: "
+                f"a Binary of {len(data)} bytes is over the limit of {MAX_BINARY_BYTES}: "
                 "split it, or store it elsewhere and emit its address"
             )
         # a bytearray could be changed after its digest was taken
-        object.__setattr__(self, "data", bytes(self.data))
-        object.__setattr__(self, "sha256", hashlib.sha256(self.data).hexdigest())
+        self._data = bytes(data)
+        self._media_type = media_type
+        self._sha256 = hashlib.sha256(self._data).hexdigest()
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self._data
+
+    @property
+    def media_type(self) -> str:
+        """What they are, as in HTTP."""
+        return self._media_type
+
+    @property
+    def sha256(self) -> str:
+        """Their digest, in hexadecimal."""
+        return self._sha256
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Binary)
+            and self._sha256 == other._sha256
+            and self._media_type == other._media_type
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._sha256, self._media_type))
+
+    def __repr__(self) -> str:
+        return f"<Binary {self._media_type} of {len(self._data)} bytes>"
 
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        # otherwise a model that holds one would take it apart like any dataclass
         return core_schema.is_instance_schema(cls)
 
     def describe(self, href: str) -> dict[str, Any]:
@@ -85,17 +112,26 @@ class Encoder:
     def __init__(self, href: Callable[[str], str] = "blobs/{}".format) -> None:
         self._href = href
         self._blobs: dict[str, Binary] = {}
+        self._met: dict[str, Binary] = {}
+        """Of the element under way, which may yet be refused."""
 
     def encode(self, value: Any) -> bytes:
         """JSON of one element. Raises `CodecError`."""
         try:
-            # a Binary never passes here: it is a dataclass to orjson, and its bytes stop it
-            return orjson.dumps(value, simple_form, _OPTIONS)
-        except TypeError:
-            pass  # the exact way finds the place, or encodes what orjson cannot
-        met: dict[str, Binary] = {}
+            try:
+                encoded = orjson.dumps(value, self._default, _OPTIONS)
+            except TypeError:
+                self._met.clear()
+                encoded = self._encode_exactly(value)
+            self._blobs.update(self._met)
+            return encoded
+        finally:
+            self._met.clear()
+
+    def _encode_exactly(self, value: Any) -> bytes:
+        """Encode what orjson cannot, or find the place that has no form."""
         try:
-            encoded = orjson.dumps(self._plain(value, None, 0, met), None, _OPTIONS)
+            return orjson.dumps(self._plain(value, None, 0), None, _OPTIONS)
         except CodecError:
             raise
         except RecursionError:
@@ -104,15 +140,19 @@ class Encoder:
             ) from None
         except Exception as error:  # a property, an iterator or a serializer of the user's
             raise CodecError(f"{_article(value)} could not be made JSON: {error}") from error
-        self._blobs.update(met)
-        return encoded
 
     def take_blobs(self) -> dict[str, Binary]:
         """What was met since the last call, by SHA-256."""
         taken, self._blobs = self._blobs, {}
         return taken
 
-    def _plain(self, value: Any, path: _Path, depth: int, met: dict[str, Binary]) -> Any:
+    def _default(self, value: Any) -> Any:
+        if isinstance(value, Binary):
+            self._met[value.sha256] = value
+            return value.describe(self._href(value.sha256))
+        return simple_form(value)
+
+    def _plain(self, value: Any, path: _Path, depth: int) -> Any:
         if depth > _ELEMENT_DEPTH:
             raise CodecError(
                 f"{_text(path)[:200]} is nested deeper than {_ELEMENT_DEPTH}, or holds itself: "
@@ -120,7 +160,7 @@ class Encoder:
             )
         deeper = depth + 1
         if isinstance(value, Enum):  # first, because an enum may be a str or an int as well
-            return self._plain(value.value, path, deeper, met)
+            return self._plain(value.value, path, deeper)
         if isinstance(value, str):
             return _unicode(value, path)
         if value is None or isinstance(value, bool):
@@ -130,37 +170,32 @@ class Encoder:
             return int(value) if -(2**63) <= value < 2**64 else _digits(value, path)
         if isinstance(value, float):
             return float(value)
-        if isinstance(value, Binary):
-            met[value.sha256] = value
-            return self._plain(value.describe(self._href(value.sha256)), path, deeper, met)
         if isinstance(value, Mapping):
-            return self._object(value.items(), path, deeper, met)
+            return self._object(value.items(), path, deeper)
         if isinstance(value, list | tuple):
-            return [self._plain(item, (path, i), deeper, met) for i, item in enumerate(value)]
+            return [self._plain(item, (path, i), deeper) for i, item in enumerate(value)]
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return self._object(_attributes(value), path, deeper, met)
+            return self._object(_attributes(value), path, deeper)
         try:
-            simple = simple_form(value)
+            simple = self._default(value)
         except TypeError:
             return _native(value, path)
         except Exception as error:
             raise CodecError(
                 f"{_text(path)[:200]} is {_article(value)}, which could not be made JSON: {error}"
             ) from error
-        return self._plain(simple, path, deeper, met)
+        return self._plain(simple, path, deeper)
 
-    def _object(
-        self, items: Iterable[tuple[Any, Any]], path: _Path, depth: int, met: dict[str, Binary]
-    ) -> dict[str, Any]:
+    def _object(self, items: Iterable[tuple[Any, Any]], path: _Path, depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for key, item in items:
-            name = key if type(key) is str else _key(key, path)
+            name = _unicode(_key(key, path), path)
             if name in made:
                 raise CodecError(
                     f"two keys of {_text(path)[:200]} are {name[:80]!r} in JSON: "
                     "convert them to distinct strings"
                 )
-            made[_unicode(name, path)] = self._plain(item, (path, name), depth, met)
+            made[name] = self._plain(item, (path, name), depth)
         return made
 
 
@@ -231,6 +266,8 @@ def _attributes(value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _key(key: Any, path: _Path) -> str:
+    if type(key) is str:
+        return key
     if isinstance(key, Enum):
         key = key.value
     if "numpy" in sys.modules and isinstance(key, sys.modules["numpy"].generic):

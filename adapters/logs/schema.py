@@ -149,8 +149,6 @@ def roll_back(connection: apsw.Connection) -> None:
 
 def explained(path: str, error: Exception) -> LogError:
     """What an error of SQLite or the system means for whoever runs this, in one line."""
-    if isinstance(error, LogError):
-        return error
     if isinstance(error, OSError):
         return _of_os(path, error)
     for kind, code, advice in _MEANING:

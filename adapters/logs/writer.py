@@ -95,15 +95,15 @@ class Writer:
             self._connection.close()
 
     def _groups(self) -> Iterator[list[Commit]]:
-        while (commit := self._queue.get()) is not None:
-            group = [commit]
+        stopping = False
+        while not stopping:
+            taken = [self._queue.get()]
             while not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    yield group
-                    return
-                group.append(following)
-            yield group
+                taken.append(self._queue.get())
+            group = [commit for commit in taken if commit is not None]
+            stopping = len(group) < len(taken)
+            if group:
+                yield group
 
     def _stored(self, group: list[Commit]) -> list[Outcome]:
         try:

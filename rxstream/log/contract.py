@@ -155,8 +155,7 @@ class EventLog(ABC):
 
     def _wake(self, execution_id: str) -> None:
         for future in self._waiting.pop(execution_id, ()):
-            if not future.done():
-                future.set_result(None)
+            future.set_result(None)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -194,19 +193,17 @@ class EventLog(ABC):
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(execution_id, set()).add(future)
         try:
-            async with asyncio.timeout(timeout):
-                head = await self.head(execution_id)
-                if head.last <= after and not head.ended:
-                    await future
-        except TimeoutError:
-            return False
+            head = await self.head(execution_id)
+            if head.last > after or head.ended:
+                return True
+            done, _ = await asyncio.wait((future,), timeout=timeout)
+            return bool(done)
         finally:
             waiting = self._waiting.get(execution_id)
             if waiting is not None:
                 waiting.discard(future)
                 if not waiting:
                     del self._waiting[execution_id]
-        return True
 
     async def locate(self, execution_id: str, cursor: Cursor | str | int | None) -> Position:
         """Where a cursor stands, with an explicit gap when it cannot be served as it is.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from rxstream.events import Draft, StreamEvent, draft
@@ -42,6 +43,13 @@ async def add(log: EventLog, execution_id: str, *elements: int | str) -> int:
 async def finish(log: EventLog, execution_id: str = "e1") -> int:
     """The last commit."""
     return await log.commit(Commit(execution_id, [end()], record(execution_id, "completed")))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let others run until it holds; ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  # there is no event for what is looked at
+            await asyncio.sleep(0.001)
 
 
 def numbers(events: Sequence[StreamEvent]) -> list[int | None]:

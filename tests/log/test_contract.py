@@ -15,7 +15,7 @@ from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
 from rxstream.events import Cursor
 from rxstream.log import Commit, Delta, EventLog, ExecutionRecord, MemoryLog
-from tests.log.parts import add, begin, data, drained, end, finish, numbers, outputs, record
+from tests.log.parts import add, begin, data, drained, end, finish, numbers, outputs, record, until
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -280,8 +280,7 @@ async def test_closing_wakes_who_waits_and_says_that_it_is_not_the_whole(log: Ev
     await begin(log, "e1", 1)
     reader = await log.follow("e1", 1)
     waiting = asyncio.create_task(reader.next())
-    while not log._waiting:
-        await asyncio.sleep(0)
+    await until(lambda: log._waiting)
     await log.close()
     with pytest.raises(LogError, match="closed before") as said:
         await waiting
@@ -292,8 +291,7 @@ async def test_closing_wakes_who_waits_and_says_that_it_is_not_the_whole(log: Ev
 async def test_who_stops_waiting_leaves_nothing(log: EventLog) -> None:
     await begin(log, "e1", 1)
     staying, leaving = [asyncio.create_task(log.wait("e1", 1)) for _ in range(2)]
-    while len(log._waiting.get("e1", ())) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: len(log._waiting.get("e1", ())) == 2)
     leaving.cancel()
     await asyncio.wait([leaving])
     assert len(log._waiting["e1"]) == 1

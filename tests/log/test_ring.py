@@ -1,0 +1,120 @@
+"""The rings against a list that forgets nothing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxstream.events import StreamEvent
+from rxstream.log.ring import READ_BYTES, Ring, Rings, weight
+
+TERMINAL = "pipeline_complete"
+
+
+def events(first: int, *sizes: int, ended: bool = False) -> list[StreamEvent]:
+    made = [StreamEvent("step_output", "e", n, b"x" * size) for n, size in enumerate(sizes, first)]
+    if ended:
+        made[-1].event_type = TERMINAL
+    return made
+
+
+SIZES = st.lists(st.integers(0, 5_000), min_size=0, max_size=8)
+BATCHES = st.lists(st.tuples(st.sampled_from("abc"), SIZES), max_size=30)
+
+
+@given(BATCHES, st.integers(1, 12), st.integers(0, 60_000), st.booleans())
+def test_what_is_kept_is_right_and_bounded(
+    batches: list[tuple[str, list[int]]], max_events: int, max_bytes: int, elsewhere: bool
+) -> None:
+    rings = Rings(max_events, max_bytes, elsewhere=elsewhere)
+    model: dict[str, list[StreamEvent]] = {}
+    for execution_id, sizes in batches:
+        known = model.setdefault(execution_id, [])
+        added = events(len(known) + 1, *sizes)
+        rings.append(execution_id, len(known) + 1, added)
+        known += added
+        held = {key: ring for key in model if (ring := rings.get(key))}
+        assert rings.bytes == sum(ring.bytes for ring in held.values())
+        for key, ring in held.items():
+            assert len(ring) <= max_events
+            assert ring.last == len(model[key])
+            for after in range(ring.first - 1, ring.last + 1):
+                assert rings.read(key, after, 3) == model[key][after : after + 3]
+            if ring.first > 1:
+                assert rings.read(key, ring.first - 2, 3) is None
+        assert rings.bytes <= max_bytes or all(len(ring) == 1 for ring in held.values())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdef"), SIZES.filter(bool)), max_size=30), st.booleans()
+)
+def test_ended_executions_are_given_up_first(
+    batches: list[tuple[str, list[int]]], elsewhere: bool
+) -> None:
+    rings = Rings(1_000, 20_000, elsewhere=elsewhere)
+    forgotten: list[str] = []
+    rings.on_forgotten = forgotten.append
+    for n, (name, sizes) in enumerate(batches):
+        rings.append(f"{name}{n}", 1, events(1, *sizes, ended=True))
+        rings.append("live", n + 1, events(n + 1, 1))
+        assert rings.bytes <= 20_000
+        live = rings.get("live")
+        assert live is not None
+        assert len(live) == n + 1
+    assert all(rings.get(name) is None for name in forgotten)
+    kept = [ring for n, (name, _) in enumerate(batches) if (ring := rings.get(f"{name}{n}"))]
+    assert all(len(ring) >= 1 for ring in kept)  # its ending can be said
+    assert len(kept) + len(forgotten) == len(batches)
+
+
+def test_what_was_read_lately_stays_longest() -> None:
+    rings = Rings(1_000, 10_000, elsewhere=True)
+    rings.append("old", 1, events(1, 3_000, ended=True))
+    rings.append("new", 1, events(1, 3_000, ended=True))
+    rings.read("old", 0, 1)
+    rings.append("more", 1, events(1, 3_000, ended=True))
+    assert rings.get("new") is None
+    assert rings.get("old") is not None
+
+
+def test_an_execution_without_events_has_no_ring() -> None:
+    rings = Rings(10, 10_000)
+    rings.append("e", 7, [])
+    assert rings.get("e") is None
+    assert rings.read("e", 0, 1) is None
+    rings.drop("e")
+
+
+def test_rings_can_be_dropped() -> None:
+    rings = Rings(10, 2_600)
+    rings.append("words", 1, events(1, 300, 300, ended=True))
+    rings.append("live", 1, events(1, 300))  # now `words` is down to its last
+    ring = rings.get("words")
+    assert ring is not None
+    assert (ring.first, ring.last) == (2, 2)
+    rings.drop("words")
+    rings.drop("live")
+    assert rings.bytes == 0
+    rings.append("live", 1, events(1, 300))
+    rings.clear()
+    assert rings.bytes == 0
+    assert rings.get("live") is None
+
+
+def test_a_page_holds_about_a_mebibyte_and_one_event_at_least() -> None:
+    ring = Ring(1)
+    third = READ_BYTES // 3
+    ring.extend(events(1, 2 * READ_BYTES, third, third, third, third))
+    assert [e.sequence for e in ring.slice(0, 10)] == [1]
+    assert [e.sequence for e in ring.slice(1, 10)] == [2, 3, 4]
+    assert [e.sequence for e in ring.slice(2, 2)] == [3, 4]
+    assert ring.slice(5, 10) == []
+
+
+def test_a_ring_that_begins_later_keeps_its_numbers() -> None:
+    ring = Ring(100)
+    ring.extend(events(100, 1, 1, 1))
+    freed = ring.trim(1)
+    assert freed == weight(StreamEvent("", "", 0, b"x"))
+    assert (ring.first, ring.last, len(ring)) == (101, 102, 2)
+    assert [e.sequence for e in ring.slice(100, 5)] == [101, 102]
