@@ -133,6 +133,8 @@ class Explorer:
         """Run until the end or until disposed. `scheduler` is not used: the loop is the clock."""
         root = _Observed(observer)
         runtime = _begin(stream, root)
+        # a hot Observable (a group, a window) must be subscribed before it emits again
+        runtime.drive()
 
         def dispose() -> None:
             root.closed = True

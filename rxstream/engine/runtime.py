@@ -226,10 +226,10 @@ class Runtime:
         """Make sure the queue is looked at."""
         if self.loop is None:
             if not self._driving:
-                self._drive()
+                self.drive()
         elif not self._scheduled:
             self._scheduled = True
-            self.loop.call_soon(self._drive)
+            self.loop.call_soon(self.drive)
 
     def door(self, function: Callable[[], None]) -> None:
         """Run a function on the runtime's thread, soon; the one way in for other threads."""
@@ -246,7 +246,8 @@ class Runtime:
         except RuntimeError:  # the loop is closed, so nobody listens
             return
 
-    def _drive(self) -> None:
+    def drive(self) -> None:
+        """Step what can move, for a few milliseconds."""
         self._scheduled = False
         if self._driving:
             return

@@ -120,3 +120,14 @@ class TestOnALoop:
             rxs.source([1]).to(Nowhere())
         with pytest.raises(AuthorError, match="not a Sink"):
             rxs.source([1]).to("file")  # type: ignore[arg-type]  # the mistake is meant
+
+    @virtual_time
+    async def test_our_operators_on_groups_and_windows_lose_nothing(self) -> None:
+        groups = rxs.source(range(10)).pipe(
+            ops.group_by(lambda n: n % 2), ops.flat_map(lambda group: group.pipe(ops.sum()))
+        )
+        assert sorted([n async for n in groups]) == [20, 25]
+        windows = rxs.source(range(5)).pipe(
+            ops.window_with_count(2), ops.flat_map(lambda window: window.pipe(ops.to_list()))
+        )
+        assert [items async for items in windows] == [[0, 1], [2, 3], [4]]
