@@ -102,8 +102,8 @@ class TestOnALoop:
         asyncio.get_running_loop().set_exception_handler(
             lambda loop, context: seen.append(context["exception"])
         )
-        rxs.source([1]).subscribe(lambda n: n // 0)
-        await asyncio.sleep(1)
+        rxs.interval(1).subscribe(lambda n: n // 0)
+        await asyncio.sleep(2)
         assert isinstance(seen[0], ZeroDivisionError)
 
     @virtual_time
