@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from rxstream.adapters.cli import failure, logs, parameters, stdout, target
+
+if TYPE_CHECKING:
+    from rxstream.graph import Plan
 
 
 @click.command()
@@ -26,11 +31,19 @@ def graph(name: str, form: str, pairs: tuple[str, ...], verbose: int, log_level:
         bound = parameters.bind(target.load(name), pairs)
         with failure.building(bound.name):
             plan = bound.build()
-        if form == "json":
-            import orjson
-
-            text = orjson.dumps(plan.describe(), option=orjson.OPT_INDENT_2).decode()
-        else:
-            text = plan.svg() if form == "svg" else plan.mermaid()
-        stdout.write_all(descriptor, text.rstrip("\n").encode() + b"\n")
+        stdout.write_all(descriptor, _drawn(plan, form).rstrip("\n").encode() + b"\n")
     return failure.DONE
+
+
+def _drawn(plan: Plan, form: str) -> str:
+    if form == "mermaid":
+        from rxstream.graph.mermaid import mermaid
+
+        return mermaid(plan)
+    if form == "svg":
+        from rxstream.graph.draw import svg
+
+        return svg(plan)
+    import orjson
+
+    return orjson.dumps(plan.describe(), option=orjson.OPT_INDENT_2).decode()

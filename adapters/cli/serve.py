@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +15,7 @@ import click
 from rxstream.adapters.cli import failure, logs, show, target
 from rxstream.adapters.cli.interruption import Interrupted, interruption
 from rxstream.adapters.cli.run import follow
+from rxstream.errors import AlreadyEnded
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 PORT: Final = 8765
 LOG: Final = ".rxstream/events.db"
+
+_ENDING: Final = 0.8
+"""Seconds executions have to end when the server is stopped; what takes longer is ended by its engine."""
+
+_TELLING: Final = 0.1
 
 _host = click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 _port = click.option(
@@ -101,7 +107,24 @@ async def _listening(engine: Engine, host: str, port: int) -> AsyncGenerator[str
         print(f"rxstream listening on {server.url}", flush=True)
         yield server.url
     finally:
+        await _end_what_runs(engine)
         await server.close()
+
+
+async def _end_what_runs(engine: Engine) -> None:
+    """Cancel executions while clients still listen, so that they are told and do not wait for us."""
+    engine.draining = True
+    running = [engine.execution(told.execution_id) for told in engine.statistics().executions]
+    for execution in running:
+        with suppress(AlreadyEnded):
+            execution.cancel("the server was stopped")
+    if not running:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ENDING):
+            await asyncio.gather(*(execution.wait() for execution in running))
+    # the endings are in the log now, and a moment lets the streams that wait for them write them
+    await asyncio.sleep(_TELLING)
 
 
 async def _serve(graphs: Sequence[Graph[..., Any]], host: str, port: int, log_path: str) -> None:

@@ -36,6 +36,7 @@ _STATUS_STYLE: Final = {
 
 _TEXT_LINES: Final = 6
 _TEXT_PANELS: Final = 2
+_OUTPUT_LINES: Final = 3
 
 
 def render(state: RunState, *, now: float, width: int = 80, height: int = 24) -> RenderableType:
@@ -47,16 +48,14 @@ def render(state: RunState, *, now: float, width: int = 80, height: int = 24) ->
     outputs = _outputs(state, width)
     room -= sum(lines for _, lines in panels)
     nodes = list(state.nodes.values())
-    listed = max(min(len(nodes), room - 1), 0)
+    # a few outputs are worth more than the last of many nodes
+    listed = max(min(len(nodes), room - 1 - min(len(outputs), _OUTPUT_LINES)), 0)
     if nodes and listed:
         hidden = len(nodes) - listed
         if hidden:
             listed -= 1
             hidden += 1
-        # those that still have something to tell come first, in the order of the graph
-        shown = (
-            sorted(nodes, key=lambda node: node.state == "completed")[:listed] if hidden else nodes
-        )
+        shown = sorted(nodes, key=_quiet)[:listed] if hidden else nodes
         parts.append(_table(shown, now if not state.ended else None))
         room -= len(shown) + 1
         if hidden:
@@ -65,6 +64,13 @@ def render(state: RunState, *, now: float, width: int = 80, height: int = 24) ->
     parts += outputs[-room:] if room > 0 else []
     parts += [panel for panel, _ in panels]
     return Group(*parts)
+
+
+def _quiet(node: StepView) -> int:
+    """Which nodes are left out first, where not all can be shown."""
+    if node.state == "completed":
+        return 2
+    return 0 if node.count or node.progress or node.error else 1
 
 
 def _headline(state: RunState, now: float) -> Text:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import rxstream
 
 
 @rxstream.graph
-def count(n: int = 3, delay: float = 0.0):
+def count(n: int = 3, delay: float = 0.0) -> Any:
     """Counts."""
 
-    async def numbers():
+    async def numbers() -> AsyncIterator[Any]:
         for i in range(n):
             rxstream.progress(100 * (i + 1) / n, f"number {i}")
             yield i
@@ -21,15 +23,15 @@ def count(n: int = 3, delay: float = 0.0):
 
 
 @rxstream.graph
-def talk(words: int = 30):
+def talk(words: int = 30) -> Any:
     """Speaks, and reads rows."""
 
-    async def tokens():
+    async def tokens() -> AsyncIterator[Any]:
         for i in range(words):
             yield {"type": "token", "text": f"word{i} "}
             await asyncio.sleep(0.01)
 
-    async def rows():
+    async def rows() -> AsyncIterator[Any]:
         for i in range(5):
             yield {"row": i}
             await asyncio.sleep(0.02)
@@ -41,10 +43,10 @@ def talk(words: int = 30):
 
 
 @rxstream.graph
-def breaks():
+def breaks() -> Any:
     """Fails after one element."""
 
-    async def numbers():
+    async def numbers() -> AsyncIterator[Any]:
         yield 1
         raise ValueError("no\nmore")
 
@@ -52,10 +54,10 @@ def breaks():
 
 
 @rxstream.graph
-def prints():
+def prints() -> Any:
     """Prints where a program reads."""
 
-    async def numbers():
+    async def numbers() -> AsyncIterator[Any]:
         print("noise")
         yield 1
 
@@ -63,10 +65,10 @@ def prints():
 
 
 @rxstream.graph
-def blocks():
+def blocks() -> Any:
     """Holds the loop or a thread for a minute."""
 
-    def numbers():
+    def numbers() -> Iterator[Any]:
         yield 1
         time.sleep(60)
         yield 2
@@ -75,10 +77,10 @@ def blocks():
 
 
 @rxstream.graph
-def refuses_to_close():
+def refuses_to_close() -> Any:
     """Takes a minute to close."""
 
-    async def numbers():
+    async def numbers() -> AsyncIterator[Any]:
         try:
             yield 1
             await asyncio.sleep(60)
@@ -89,10 +91,10 @@ def refuses_to_close():
 
 
 @rxstream.graph
-def large(n: int):
+def large(n: int) -> Any:
     """Elements of 10,000 characters."""
 
-    async def texts():
+    async def texts() -> AsyncIterator[Any]:
         for _ in range(n):
             yield "x" * 10_000
 
