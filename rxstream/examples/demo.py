@@ -11,9 +11,10 @@ import sysconfig
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import psutil
+from pydantic import Field
 
 import rxstream as rxs
 from rxstream.adapters import sources
@@ -22,7 +23,7 @@ from rxstream.adapters.llm import chat
 SAMPLE_S: Final = 0.5
 """Seconds between two looks at the machine."""
 
-TICK_S: Final = 0.1
+TICK_S: Final = 0.05
 """Seconds between two pages of the file."""
 
 READING: Final = 0.6
@@ -36,7 +37,7 @@ WORD: Final = re.compile(r"[a-z]{6,}")
 
 @rxs.graph
 def demo(
-    seconds: float = 60.0,
+    seconds: Annotated[float, Field(ge=1, le=3600)] = 60.0,
     file: str | None = None,
     prompt: str = "Tell me a short story about a river that learns to count.",
     model: str = "local:smollm2",
@@ -54,7 +55,7 @@ def demo(
     load = machine.map(cpu_of).buffer_with_count(4, 2).map(mean).named("load")
 
     # 2. a file, a page at each tick: zip takes one of each, so the ticks set the pace, and since only
-    #    two pages may wait, the reading of the file is held back to it
+    #    so many pages may wait, the reading of the file is held back to it
     lines = sources.lines(path, errors="replace").named("file")
     pages = lines.buffer_with_count(lines_in_a_page(path, seconds)).block(2)
     pace = sources.interval(TICK_S).named("pace")

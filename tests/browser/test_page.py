@@ -262,6 +262,50 @@ async def test_events_are_filtered_paused_and_opened_by_keyboard(
     await sees(page, "#status", "completed")
 
 
+async def test_a_drawing_goes_from_left_to_right_without_boxes_upon_each_other(
+    wire: Wire, window: Window
+) -> None:
+    chance = random.Random(3)
+    nodes = [{"id": f"n{i}", "operator": "map", "kind": "operator"} for i in range(60)]
+    for i, node in enumerate(nodes):
+        some = chance.sample(range(i), min(i, chance.randrange(1, 4)))
+        node["inputs"] = [f"n{k}" for k in some]  # type: ignore[assignment]  # JSON in the making
+    page = await window.open(wire.url)
+    drawn = await page.evaluate(
+        """(nodes) => [...layout(nodes).boxes.values()].map(
+          ({ node, inputs, x, y, width, height }) => ({ id: node.id, inputs, x, y, width, height }))""",
+        nodes,
+    )
+    boxes = {box["id"]: box for box in drawn}
+    for box in drawn:
+        for other in (boxes[name] for name in box["inputs"]):
+            assert other["x"] + other["width"] <= box["x"]
+    ordered = sorted(drawn, key=lambda box: box["y"])
+    for i, box in enumerate(ordered):
+        for below in ordered[i + 1 :]:
+            beside = (
+                below["x"] >= box["x"] + box["width"] or box["x"] >= below["x"] + below["width"]
+            )
+            assert beside or below["y"] >= box["y"] + box["height"]
+
+
+async def test_unnamed_operators_are_drawn_inside_the_node_they_lead_to(
+    wire: Wire, window: Window
+) -> None:
+    page = await window.open(wire.url)
+    chain: list[dict[str, Any]] = [
+        {"id": "file", "operator": "lines", "kind": "source", "inputs": []},
+        {"id": "map_1", "operator": "map", "kind": "operator", "inputs": ["file"]},
+        {"id": "scan_1", "operator": "scan", "kind": "operator", "inputs": ["map_1"]},
+        {"id": "words", "operator": "map", "kind": "operator", "inputs": ["scan_1"]},
+    ]
+    groups = await page.evaluate(
+        "(nodes) => grouped(nodes).map((g) => [g.node.id, g.members.map((m) => m.operator), g.inputs])",
+        chain,
+    )
+    assert groups == [["file", ["lines"], []], ["words", ["map", "scan", "map"], ["file"]]]
+
+
 async def test_an_execution_that_is_not_there_is_said(wire: Wire, window: Window) -> None:
     page = await window.open(f"{wire.url}/#execution=nobody")
     await expect(page.locator("#trouble")).to_contain_text("cannot be followed")

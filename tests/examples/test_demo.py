@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rxstream as rxs
+from rxstream.errors import InvalidParameters
 from rxstream.events import StreamEvent
 from rxstream.examples.demo import demo, python_documentation
 
@@ -66,8 +67,11 @@ async def test_the_words_are_those_of_the_file_and_the_machine_is_this_one(text:
 
 
 @pytest.mark.usefixtures("no_model")
-async def test_the_file_is_read_at_the_pace_of_the_ticks_and_not_ahead_of_it() -> None:
-    events = await events_of(seconds=4)
+async def test_the_file_is_read_at_the_pace_of_the_ticks_and_not_ahead_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rxstream.examples.demo.TICK_S", 0.01)  # many small pages
+    events = await events_of(seconds=3)
     told = [
         e.data["percentage"]
         for e in events
@@ -93,6 +97,13 @@ async def test_with_the_model_its_tokens_come_one_by_one(model: str) -> None:
     assert done["text"] == "".join(token["text"] for token in tokens)
     assert len(tokens) > 10
     assert outputs(events, "pulse")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "long"])
+def test_a_length_that_is_none_is_refused_by_its_name(seconds: Any) -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        demo.build(seconds=seconds)
+    assert caught.value.detail[0]["name"] == "seconds"
 
 
 def test_what_it_reads_without_a_file_is_here() -> None:
