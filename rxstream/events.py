@@ -62,7 +62,8 @@ class Draft(NamedTuple):
 
 def timestamp() -> bytes:
     """Now, in UTC, as ISO 8601 with microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+    # a third faster than strftime
+    return b"%bZ" % datetime.now(UTC).isoformat(timespec="microseconds")[:26].encode()
 
 
 def draft(
