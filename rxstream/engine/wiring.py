@@ -92,7 +92,7 @@ def wire(
             receivers[node.inputs[0]].insert(0, stage)
             if stage.op.done:
                 ended.append(stage)
-        elif spec.kind == "same":
+        elif spec.kind == "same" or _is_queue(plan, node):
             receivers[node.inputs[0]].insert(0, port)
         else:
             unit = SinkUnit(spec.make()) if spec.kind == "sink" else spec.make()
@@ -117,12 +117,23 @@ def _attach(
 ) -> None:
     edges = []
     for index, source in enumerate(inputs):
-        buffer = node.spec.buffer or Buffer()
+        before = plan.by_id[source]
+        replaced = before.spec.buffer if _is_queue(plan, before) else None
+        buffer = replaced or node.spec.buffer or Buffer()
         late = node.spec.late and index > 0
         edge = Edge(f"{source}->{node.id}", buffer, unit, is_open=not late)
         receivers[source].insert(0, edge)
         edges.append(edge)
     unit.attach(runtime, node, edges, port)
+
+
+def _is_queue(plan: Plan, node: Node) -> bool:
+    """Whether a policy stands directly before a boundary, so that it is that boundary's queue."""
+    readers = plan.readers[node.id]
+    if node.spec.buffer is None or len(readers) != 1 or node.published:
+        return False
+    reader = plan.by_id[readers[0]]
+    return reader.spec.kind in ("unit", "foreign", "sink") and not reader.spec.wraps
 
 
 def _buffer_after(plan: Plan, node: Node) -> Buffer | None:

@@ -203,3 +203,18 @@ class TestStall:
             return rxs.zip(rxs.source(range(1_000)), rxs.source(later)).pipe(ops.count())
 
         assert await g.run() == 1
+
+
+@virtual_time
+async def test_a_policy_directly_before_a_boundary_is_that_boundarys_queue() -> None:
+    numbers = Counting()
+
+    @rxs.graph
+    def g() -> Any:
+        return rxs.source(numbers).pipe(ops.block(2), ops.map_async(one_second))
+
+    execution = await g.start()
+    await asyncio.sleep(10.5)
+    assert [(e.policy, e.capacity) for e in execution.statistics().edges] == [("block", 2)]
+    execution.cancel()
+    await execution.wait()
