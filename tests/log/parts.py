@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
 
 from rxstream.events import Draft, StreamEvent, draft
 from rxstream.log import Commit, EventLog, ExecutionRecord, Reader
@@ -28,6 +31,11 @@ def outputs(*elements: int | str) -> list[Draft]:
 def end() -> Draft:
     """The terminal event."""
     return draft("pipeline_complete", None, b"{}")
+
+
+def foreign(path: Path) -> apsw.Connection:
+    """The file as another program sees it."""
+    return apsw.Connection(str(path))
 
 
 async def begin(log: EventLog, execution_id: str = "e1", *elements: int | str) -> int:
