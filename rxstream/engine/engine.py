@@ -81,7 +81,11 @@ class Engine:
     async def open(self) -> None:
         """Open the log and end what died. Raises `LogError`, `LogLocked`."""
         await self.log.open()
-        await self._end_what_died()
+        try:
+            await self._end_what_died()
+        except BaseException:
+            await self.log.close()
+            raise
 
     async def close(self) -> None:
         """Cancel what runs, wait for it, and close the log."""

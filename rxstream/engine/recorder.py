@@ -30,6 +30,9 @@ _RETRY_FIRST_S: Final = 0.05
 _RETRY_MOST_S: Final = 1.0
 _RETRY_BUDGET_S: Final = 60.0
 
+_FINAL: Final = frozenset({"log_locked", "log_closed", "log_ended", "log_invalid"})
+"""Refusals that giving the same commit again cannot change."""
+
 _log = structlog.get_logger("rxstream.engine")
 
 
@@ -187,7 +190,7 @@ class Recorder:
         now = self._loop.time()
         if self._retry_since is None:
             self._retry_since = now
-        if error.code in ("log_locked", "log_closed") or now - self._retry_since > _RETRY_BUDGET_S:
+        if error.code in _FINAL or now - self._retry_since > _RETRY_BUDGET_S:
             self._lost(error)
             return
         _log.error(
