@@ -29,10 +29,12 @@ class Port(Protocol):
     @property
     def execution_id(self) -> str:
         """The execution it runs in; empty when explored without an engine."""
+        ...
 
     @property
     def node_id(self) -> str:
         """The node it is."""
+        ...
 
     def progress(
         self, percentage: float | None, message: str | None = None, status: str | None = "running"
@@ -46,6 +48,7 @@ class SourcePort(Port, Protocol):
     @property
     def wanted(self) -> int:
         """How many elements can be taken now, at least 1; a longer batch waits and is not lost."""
+        ...
 
     @property
     def start(self) -> Any:
@@ -90,6 +93,7 @@ class Emitter(Protocol[T_contra]):
         (then TimeoutError); on the event loop's own thread a full `block` buffer raises
         `BufferOverflow`, because waiting there would wait for itself.
         """
+        ...
 
     def error(self, error: BaseException) -> None:
         """End with an error."""

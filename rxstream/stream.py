@@ -75,7 +75,6 @@ class Explorer(Protocol):
     async def last(self, stream: Stream[T]) -> T: ...
 
 
-
 class Stream(Fluent[T_co], Observable[T_co]):
     """An Observable with a name, an operator and inputs."""
 
@@ -130,10 +129,8 @@ class Stream(Fluent[T_co], Observable[T_co]):
         """Apply operators in turn: ours, reactivex's, or any function from Stream to Stream."""
         result: Any = self
         for operator in operators:
-            if isinstance(result, Stream):
-                result = result._apply(operator)
-            else:
-                result = operator(result)
+            streamed = isinstance(result, Stream)
+            result = result._apply(operator) if streamed else operator(result)
         return result
 
     def _apply(self, operator: Callable[[Any], Any]) -> Any:

@@ -22,9 +22,12 @@ async def default_engine() -> Engine:
     return engine
 
 
-async def start(bound: BoundGraph) -> Execution:
-    """Start a graph on the default engine."""
-    return await (await default_engine()).start(bound)
+class Launcher:
+    """See `rxstream.graph.build.Launcher`."""
+
+    async def start(self, bound: BoundGraph) -> Execution:
+        """Start a graph on the default engine."""
+        return await (await default_engine()).start(bound)
 
 
-Graph.launcher = staticmethod(start)
+Graph.launcher = Launcher()

@@ -8,9 +8,9 @@ that names its line. Nothing is started.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
 
 from rxstream.errors import GraphError
 from rxstream.graph.params import Parameters, shown
@@ -21,10 +21,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Launcher(Protocol):
+    """How a graph is started without an engine of the user's."""
+
+    async def start(self, bound: BoundGraph) -> Any:
+        """Start it; returns the Execution."""
+
+
 class Graph(Generic[P, R]):
     """A function that draws a graph. Calling it inside another graph nests it."""
 
-    launcher: ClassVar[Callable[[BoundGraph], Awaitable[Any]]]
+    launcher: ClassVar[Launcher]
     """Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
     def __init__(self, function: Callable[P, R], name: str | None = None) -> None:
@@ -71,11 +78,11 @@ class Graph(Generic[P, R]):
 
     async def start(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns the Execution."""
-        return await self.launcher(self.bind(*args, **kwargs))
+        return await self.launcher.start(self.bind(*args, **kwargs))
 
     async def run(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Start it on a default engine in memory; returns its result."""
-        return await (await self.launcher(self.bind(*args, **kwargs))).result()
+        return await (await self.launcher.start(self.bind(*args, **kwargs))).result()
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         values = self._parameters.check(self._parameters.positional(args, kwargs))
