@@ -1,8 +1,9 @@
 """Asynchronous functions over elements: a bounded number of owned worker tasks, results in a bounded queue.
 
-An element is taken only when there will be room for its result, so at most `concurrency` functions run, at
-most a batch waits for them, and behind `take(3)` three are begun. A worker stays while there is work, so
-nothing is paid for a task per element.
+A worker takes the next element from the queue itself, when it is free and there will be room for the result:
+what waits, waits in the queue before the unit, where it is seen and where its policy holds (`latest` gives
+the latest). At most `concurrency` functions run, and behind `take(3)` three are begun. A worker stays while
+there is work, so nothing is paid for a task per element.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ class MapAsync(Unit):
         self.function = function
         self.concurrency = concurrency
         self.ordered = ordered
-        self.todo: deque[_Slot] = deque()
         self.slots: deque[_Slot] = deque()
         """Elements in the order their results go out: as they came, or as they were done."""
         self.under_way = 0
@@ -51,16 +51,7 @@ class MapAsync(Unit):
         if self.closed:
             return False
         edge = self.inputs[0]
-        room = min(self.credit(), self.concurrency + BATCH) - self.under_way
-        items = edge.take(min(room, BATCH)) if room > 0 else []
-        if items:
-            self.out.counters.elements_in += len(items)
-            self.under_way += len(items)
-            fresh = [_Slot(item) for item in items]
-            self.todo.extend(fresh)
-            if self.ordered:
-                self.slots.extend(fresh)
-        for _ in range(min(len(self.todo), self.concurrency) - self.working):
+        for _ in range(min(self._room(), len(edge), self.concurrency - self.working)):
             self.working += 1
             self.runtime.spawn(self, self._work())
         if edge.exhausted and not self.under_way:
@@ -69,7 +60,11 @@ class MapAsync(Unit):
             else:
                 self.finish()
             return False
-        return moved or bool(items)
+        return moved
+
+    def _room(self) -> int:
+        """How many more elements may be taken."""
+        return min(self.credit(), self.concurrency + BATCH) - self.under_way
 
     def _release(self) -> bool:
         out: list[Any] = []
@@ -92,8 +87,12 @@ class MapAsync(Unit):
 
     async def _work(self) -> None:
         try:
-            while self.todo:
-                slot = self.todo.popleft()
+            while self._room() > 0 and (taken := self.inputs[0].take(1)):
+                slot = _Slot(taken[0])
+                self.under_way += 1
+                self.out.counters.elements_in += 1
+                if self.ordered:
+                    self.slots.append(slot)
                 try:
                     result = self.function(slot.item)
                     slot.result = await result if inspect.isawaitable(result) else result
@@ -114,7 +113,6 @@ class MapAsync(Unit):
         return self.working > 0
 
     def dispose(self) -> None:
-        self.todo.clear()
         self.slots.clear()
 
 
