@@ -1,5 +1,28 @@
-"""What tests of streams need: a clock that jumps."""
+"""What tests of streams need: a clock that jumps, marbles, faults, demand, and an eye on what is left."""
 
+from rxstream.testing import marbles
 from rxstream.testing.clock import VirtualClockLoop, run, virtual_time
+from rxstream.testing.demand import Demand
+from rxstream.testing.faults import InjectedFault, SlowSink, fails, fails_each, flaky
+from rxstream.testing.marbles import Recording, record
+from rxstream.testing.released import assert_released
+from rxstream.testing.sources import ABORT, Aborted, TestingSource
 
-__all__ = ["VirtualClockLoop", "run", "virtual_time"]
+__all__ = [
+    "ABORT",
+    "Aborted",
+    "Demand",
+    "InjectedFault",
+    "Recording",
+    "SlowSink",
+    "TestingSource",
+    "VirtualClockLoop",
+    "assert_released",
+    "fails",
+    "fails_each",
+    "flaky",
+    "marbles",
+    "record",
+    "run",
+    "virtual_time",
+]
