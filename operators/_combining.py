@@ -82,14 +82,15 @@ class Zip(Combining):
         if self.closed:
             return False
         if count == ready:
+            # an input that ended well ends it, whatever else the others may hold
+            if any(edge.exhausted and edge.error is None for edge in self.inputs):
+                self.finish()
+                return False
             # what has no partner yet cannot come out before the error
             for edge in self.inputs:
                 if edge.error is not None:
                     self.pass_on(edge.error)
                     return False
-            if any(edge.exhausted for edge in self.inputs):
-                self.finish()
-                return False
         return count > 0
 
 

@@ -98,6 +98,7 @@ class Nothing(Passing):
 
     def start(self) -> None:
         self.over = True
+        self.edge.is_open = False
 
 
 class TakeLast(Passing):

@@ -80,13 +80,10 @@ class Distinct(Machine):
 
     def _is_new(self, key: Any) -> bool:
         if self.comparer is None:
-            try:
-                known = key in self.hashed
-                hashable = True
-            except TypeError:
-                known = any(other == key for other in self.hashed)
-                hashable = False
-            if (known and key == key) or any(other == key for other in self.listed):
+            hashable = _hashable(key)
+            found = key in self.hashed if hashable else any(other == key for other in self.hashed)
+            # what is not equal to itself (NaN) is never known, though a set finds it by identity
+            if (found and key == key) or any(other == key for other in self.listed):
                 return False
             if hashable:
                 self.hashed.add(key)
@@ -95,6 +92,14 @@ class Distinct(Machine):
             return False
         self.listed.append(key)
         return True
+
+
+def _hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
 
 
 class DistinctUntilChanged(Machine):

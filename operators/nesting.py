@@ -59,7 +59,13 @@ def flat_map(mapper: Callable[[A], Iterable[B]]) -> Callable[[Observable[A]], St
 
 
 @overload
-def flat_map(mapper: Any = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
+def flat_map(
+    mapper: Observable[B] | AnyFuture[B] | Iterable[B],
+) -> Callable[[Observable[Any]], Stream[B]]: ...
+
+
+@overload
+def flat_map(mapper: None = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
 
 
 def flat_map(mapper: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:
@@ -87,7 +93,13 @@ def flat_map_indexed(
 
 
 @overload
-def flat_map_indexed(mapper_indexed: Any = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
+def flat_map_indexed(
+    mapper_indexed: Observable[B] | AnyFuture[B] | Iterable[B],
+) -> Callable[[Observable[Any]], Stream[B]]: ...
+
+
+@overload
+def flat_map_indexed(mapper_indexed: None = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
 
 
 def flat_map_indexed(mapper_indexed: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:

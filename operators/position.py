@@ -117,14 +117,14 @@ def slice(
         raise TypeError("Negative step not supported.")
     every = step or 1
     begin = start or 0
+    if stop == 0:
+        return waiting("slice", Nothing, arguments=given)
     if begin < 0:
         return waiting(
             "slice",
-            lambda: TakeLast(-begin, lambda i, n: _tail(i, n, stop, every)),
+            lambda: TakeLast(-begin, lambda items, before: _tail(items, before, stop, every)),
             arguments=given,
         )
-    if stop is not None and 0 <= stop <= begin:
-        return waiting("slice", Nothing, arguments=given)
     return native("slice", lambda: _selecting.Slice(begin, stop, every), arguments=given)
 
 
