@@ -48,7 +48,6 @@ GIVEN: dict[str, tuple[Any, ...]] = {
     "subscribe_on": (reactivex.scheduler.ImmediateScheduler(),),
     "take_until": (OPENED,),
     "validate": (int,),
-    "validate": (int,),
     "window": (OPENED,),
     "window_toggle": (OPENED, print),
     "with_latest_from": (OPENED,),
