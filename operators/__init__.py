@@ -27,6 +27,16 @@ from rxstream.operators.aggregate import (
     to_marbles,
     to_set,
 )
+from rxstream.operators.checking import (
+    distinct_recent,
+    rate_limit,
+    validate,
+)
+from rxstream.operators.codecs import (
+    decode_ndjson,
+    decode_sse,
+    encode_ndjson,
+)
 from rxstream.operators.concurrency import (
     block,
     coalesce,
@@ -124,6 +134,11 @@ from rxstream.operators.sharing import (
     replay,
     share,
 )
+from rxstream.operators.text import (
+    coalesce_text,
+    decode_utf8,
+    split_lines,
+)
 from rxstream.operators.time import (
     debounce,
     delay,
@@ -184,6 +199,7 @@ __all__ = [
     "buffer_with_time_or_count",
     "catch",
     "coalesce",
+    "coalesce_text",
     "combine_latest",
     "concat",
     "concat_all",
@@ -191,12 +207,16 @@ __all__ = [
     "contains",
     "count",
     "debounce",
+    "decode_ndjson",
+    "decode_sse",
+    "decode_utf8",
     "default_if_empty",
     "delay",
     "delay_subscription",
     "delay_with_mapper",
     "dematerialize",
     "distinct",
+    "distinct_recent",
     "distinct_until_changed",
     "do",
     "do_action",
@@ -205,6 +225,7 @@ __all__ = [
     "drop_oldest",
     "element_at",
     "element_at_or_default",
+    "encode_ndjson",
     "exclusive",
     "expand",
     "fail",
@@ -249,6 +270,7 @@ __all__ = [
     "pluck_attr",
     "publish",
     "publish_value",
+    "rate_limit",
     "reduce",
     "ref_count",
     "repeat",
@@ -271,6 +293,7 @@ __all__ = [
     "skip_with_time",
     "slice",
     "some",
+    "split_lines",
     "starmap",
     "starmap_indexed",
     "start_with",
@@ -302,6 +325,7 @@ __all__ = [
     "to_list",
     "to_marbles",
     "to_set",
+    "validate",
     "while_do",
     "window",
     "window_toggle",

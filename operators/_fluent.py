@@ -17,6 +17,8 @@ from reactivex import Observable, abc
 
 from rxstream.operators import (
     aggregate,
+    checking,
+    codecs,
     concurrency,
     joining,
     nesting,
@@ -24,6 +26,7 @@ from rxstream.operators import (
     resilience,
     select,
     sharing,
+    text,
     time,
     transform,
     windows,
@@ -32,6 +35,8 @@ from rxstream.stream import Stream
 
 MODULES: Final[tuple[ModuleType, ...]] = (
     aggregate,
+    checking,
+    codecs,
     concurrency,
     joining,
     nesting,
@@ -39,6 +44,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     resilience,
     select,
     sharing,
+    text,
     time,
     transform,
     windows,

@@ -5,8 +5,8 @@
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, overload
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
 from reactivex.notification import Notification
@@ -17,6 +17,8 @@ from reactivex.typing import AbsoluteOrRelativeTime, AnyFuture, RelativeTime
 from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from rxstream.operator import DEFAULT_CAPACITY
+from rxstream.operators._lines import MAX_LENGTH
+from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 
 MYPY: bool
@@ -92,6 +94,33 @@ class Fluent(Observable[T_co]):
         self, timespan: RelativeTime = 0.1, scheduler: abc.SchedulerBase | None = None
     ) -> Stream[str]: ...
     def to_set(self) -> Stream[set[T_co]]: ...
+    def distinct_recent(
+        self, max_keys: int, key: Callable[[T_co], Hashable] | None = None
+    ) -> Stream[T_co]: ...
+    def rate_limit(
+        self, count: int, per: float = 1.0, burst: int | None = None
+    ) -> Stream[T_co]: ...
+    @overload
+    def validate(
+        self,
+        schema: type[B],
+        on_invalid: Literal["fail", "skip"] | Callable[[Any, Exception], object] = "fail",
+    ) -> Stream[B]: ...
+    @overload
+    def validate(
+        self,
+        schema: Any,
+        on_invalid: Literal["fail", "skip"] | Callable[[Any, Exception], object] = "fail",
+    ) -> Stream[Any]: ...
+    def decode_ndjson(
+        self: Observable[str | bytes],
+        on_malformed: Literal["skip", "fail"] | Callable[[Any, Exception], object] = "skip",
+        max_length: int = MAX_LENGTH,
+    ) -> Stream[Any]: ...
+    def decode_sse(
+        self: Observable[str | bytes], max_length: int = MAX_LENGTH
+    ) -> Stream[ServerSentEvent]: ...
+    def encode_ndjson(self) -> Stream[bytes]: ...
     def block(self, n: int = DEFAULT_CAPACITY) -> Stream[T_co]: ...
     def coalesce(self, reducer: Callable[[T_co, T_co], T_co], n: int = 1) -> Stream[T_co]: ...
     def drop_newest(self, n: int = DEFAULT_CAPACITY) -> Stream[T_co]: ...
@@ -135,7 +164,9 @@ class Fluent(Observable[T_co]):
     @overload
     def flat_map(self, mapper: Callable[[T_co], Iterable[B]]) -> Stream[B]: ...
     @overload
-    def flat_map(self, mapper: Any = None) -> Stream[Any]: ...
+    def flat_map(self, mapper: Observable[B] | AnyFuture[B] | Iterable[B]) -> Stream[B]: ...
+    @overload
+    def flat_map(self, mapper: None = None) -> Stream[Any]: ...
     @overload
     def flat_map_indexed(
         self, mapper_indexed: Callable[[T_co, int], Observable[B]]
@@ -143,7 +174,11 @@ class Fluent(Observable[T_co]):
     @overload
     def flat_map_indexed(self, mapper_indexed: Callable[[T_co, int], Iterable[B]]) -> Stream[B]: ...
     @overload
-    def flat_map_indexed(self, mapper_indexed: Any = None) -> Stream[Any]: ...
+    def flat_map_indexed(
+        self, mapper_indexed: Observable[B] | AnyFuture[B] | Iterable[B]
+    ) -> Stream[B]: ...
+    @overload
+    def flat_map_indexed(self, mapper_indexed: None = None) -> Stream[Any]: ...
     def flat_map_latest(
         self, mapper: Callable[[T_co], Observable[B] | AnyFuture[B]]
     ) -> Stream[B]: ...
@@ -317,6 +352,18 @@ class Fluent(Observable[T_co]):
         scheduler: abc.SchedulerBase | None = None,
     ) -> Stream[B]: ...
     def share(self) -> Stream[T_co]: ...
+    def coalesce_text(
+        self: Observable[str],
+        min_chars: int = 10,
+        max_delay: float = 0.1,
+        max_bytes: int = MAX_LENGTH,
+    ) -> Stream[str]: ...
+    def decode_utf8(
+        self: Observable[bytes], errors: Literal["strict", "replace", "ignore"] = "strict"
+    ) -> Stream[str]: ...
+    def split_lines(
+        self, max_length: int = MAX_LENGTH, keep_ends: bool = False
+    ) -> Stream[T_co]: ...
     def debounce(
         self, duetime: RelativeTime, scheduler: abc.SchedulerBase | None = None
     ) -> Stream[T_co]: ...

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "rxstream" / "_fluent.pyi"
 MODULES = (
     "aggregate",
+    "checking",
+    "codecs",
     "concurrency",
     "joining",
     "nesting",
@@ -24,6 +26,7 @@ MODULES = (
     "resilience",
     "select",
     "sharing",
+    "text",
     "time",
     "transform",
     "windows",
@@ -39,8 +42,8 @@ HEADER = '''\
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, overload
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
 from reactivex.notification import Notification
@@ -51,6 +54,8 @@ from reactivex.typing import AbsoluteOrRelativeTime, AnyFuture, RelativeTime
 from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from rxstream.operator import DEFAULT_CAPACITY
+from rxstream.operators._lines import MAX_LENGTH
+from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 
 MYPY: bool
