@@ -125,13 +125,15 @@ class Stream(Fluent[T_co], Observable[T_co]):
         self.name = name
         return self
 
-    def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # typed in _fluent.pyi
-        """Apply operators in turn: ours, reactivex's, or any function from Stream to Stream."""
-        result: Any = self
-        for operator in operators:
-            streamed = isinstance(result, Stream)
-            result = result._apply(operator) if streamed else operator(result)
-        return result
+    if not TYPE_CHECKING:  # typed, exactly, in _fluent.pyi
+
+        def pipe(self, *operators: Callable[[Any], Any]) -> Any:
+            """Apply operators in turn: ours, reactivex's, or any function from Stream to Stream."""
+            result: Any = self
+            for operator in operators:
+                streamed = isinstance(result, Stream)
+                result = result._apply(operator) if streamed else operator(result)
+            return result
 
     def _apply(self, operator: Callable[[Any], Any]) -> Any:
         if isinstance(operator, Operator):

@@ -1,6 +1,7 @@
 """One clock for everything timed: reactivex's operators run on the event loop's time through this.
 
-`now` is wall-clock time that advances with the loop's clock, so virtual time drives it too.
+`now` is wall-clock time that advances with the loop's clock, so virtual time drives it too. Actions that are
+due at once are counted: who feeds the operators waits for them before it says that nothing follows.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class EngineScheduler(PeriodicScheduler):
         self._loop = loop
         self._failed = failed
         self._offset = datetime.now(UTC) - timedelta(seconds=loop.time())
+        self.due_now = 0
+        """Actions scheduled without a delay that have not run."""
+        self.on_settled: Callable[[], None] = lambda: None
+        """Called when the last of them has run."""
 
     @property
     def now(self) -> datetime:
@@ -64,14 +69,29 @@ class EngineScheduler(PeriodicScheduler):
         self, delay: float, action: typing.ScheduledAction[_T], state: _T | None
     ) -> abc.DisposableBase:
         inner = SingleAssignmentDisposable()
+        counted = delay <= 0
+        self.due_now += counted
+
+        def settle() -> None:
+            nonlocal counted
+            if counted:
+                counted = False
+                self.due_now -= 1
+                if not self.due_now:
+                    self.on_settled()
 
         def run() -> None:
             try:
                 inner.disposable = self.invoke_action(action, state=state)
             except Exception as error:
                 self._failed(error)
+            settle()
+
+        def cancel() -> None:
+            handle.cancel()
+            settle()
 
         handle: asyncio.Handle = (
             self._loop.call_later(delay, run) if delay > 0 else self._loop.call_soon(run)
         )
-        return CompositeDisposable(inner, Disposable(handle.cancel))
+        return CompositeDisposable(inner, Disposable(cancel))

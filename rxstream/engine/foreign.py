@@ -16,6 +16,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.observer import Observer
 
+from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
 from rxstream.engine.statistics import NodeCounters
 from rxstream.engine.unit import BATCH, Unit
@@ -45,6 +46,7 @@ class _Input(Observable[Any]):
             self._tell_end(observer)
             return Disposable()
         self.observers.append(observer)
+        self.left = False
         self._unit.wake()
 
         def leave() -> None:
@@ -82,6 +84,7 @@ class ForeignUnit(Unit):
         self._ended = False
         self._error: BaseException | None = None
         self._subscription: abc.DisposableBase | None = None
+        self._clock: EngineScheduler | None = None
         self._taps: list[_Input] = []
         self.silent: list[NodeCounters] = []
         """Counters of the chain's other nodes, which end when it does."""
@@ -93,10 +96,13 @@ class ForeignUnit(Unit):
         for spec in self._specs:
             assert spec.rx is not None
             stream = spec.rx(*(next(others) for _ in spec.others))(stream)
+        scheduler = self.runtime.scheduler(self)
+        if isinstance(scheduler, EngineScheduler):
+            self._clock = scheduler
+            scheduler.on_settled = self.wake
         try:
             self._subscription = stream.subscribe(
-                Observer(self._heard, self._heard_error, self._heard_end),
-                scheduler=self.runtime.scheduler(self),
+                Observer(self._heard, self._heard_error, self._heard_end), scheduler=scheduler
             )
         except Exception as error:
             self._heard_error(error)
@@ -161,7 +167,9 @@ class ForeignUnit(Unit):
                 self.out.counters.elements_in += 1
                 tap.next(item)
             fed += 1
-        if edge.exhausted and not tap.over and tap.observers:
+        # what the operators have begun (inner Observables) goes before an end
+        settled = self._clock is None or not self._clock.due_now
+        if edge.exhausted and not tap.over and tap.observers and settled:
             tap.end(edge.error)
             fed += 1
         return fed > 0
@@ -184,3 +192,5 @@ class ForeignUnit(Unit):
         if self._subscription is not None:
             self._subscription.dispose()
         self._late.clear()
+        for counters in self.silent:
+            counters.ended("completed")

@@ -171,3 +171,10 @@ def test_two_halves_ask_once_for_each_element() -> None:
 def test_halves_by_index() -> None:
     first, second = rxstream.of("a", "b", "c").partition_indexed(lambda _, index: index == 1)
     assert (told(first), told(second)) == (nexts("b"), nexts("a", "c"))
+
+
+def test_what_an_inner_one_has_begun_goes_before_the_error_of_the_outer() -> None:
+    stream = rxstream.of(5).concat(rxstream.throw(ValueError("no")))
+    found = virtually(heard(stream.pipe(ops.flat_map(lambda n: [n, n * 10]))))
+    assert found[:2] == nexts(5, 50)[:2]
+    assert found[-1][0] == "error"
