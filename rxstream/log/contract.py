@@ -84,6 +84,9 @@ class Position(NamedTuple):
     gap: StreamEvent | None
 
 
+_ABANDONED: Final = 10_000
+"""Executions remembered as never to be recorded to their end; that many mean a log that is gone."""
+
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -96,7 +99,8 @@ class EventLog(ABC):
     def __init__(self, *, ring_events: int = 4_096, ring_bytes: int = 64 * 1024 * 1024) -> None:
         self.epoch = secrets.token_hex(4)
         self.rings = Rings(ring_events, ring_bytes, elsewhere=self.durable)
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, set[asyncio.Future[bool]]] = {}
+        self._abandoned: dict[str, LogError] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
 
@@ -107,6 +111,7 @@ class EventLog(ABC):
         if self._loop is not None:
             raise LogError("the event log is open already", code="log_open")
         await self._open()
+        self._abandoned.clear()
         self._loop = asyncio.get_running_loop()
 
     async def close(self) -> None:
@@ -147,6 +152,17 @@ class EventLog(ABC):
             raise ended_already(execution_id)
         return self._commit(commit)
 
+    def abandon(self, execution_id: str, error: LogError) -> None:
+        """Nothing more of this execution will be committed, its end neither: its readers get the error."""
+        self._abandoned[execution_id] = error
+        if len(self._abandoned) > _ABANDONED:
+            del self._abandoned[next(iter(self._abandoned))]
+        self._wake(execution_id)
+
+    def abandoned(self, execution_id: str) -> LogError | None:
+        """Why no end of this execution will come, if none will."""
+        return self._abandoned.get(execution_id)
+
     def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
         """For implementations: these events are stored now, on the loop; show them."""
         self.rings.append(execution_id, first, events)
@@ -155,7 +171,7 @@ class EventLog(ABC):
 
     def _wake(self, execution_id: str) -> None:
         for future in self._waiting.pop(execution_id, ()):
-            future.set_result(None)
+            _tell(future, True)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -190,15 +206,21 @@ class EventLog(ABC):
         if self._loop is None:
             return True
         # waits first and looks then: what is published while `head` reads the disk is not missed
-        future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
         self._waiting.setdefault(execution_id, set()).add(future)
+        timer: asyncio.TimerHandle | None = None
         try:
             head = await self.head(execution_id)
-            if head.last > after or head.ended:
+            if head.last > after or head.ended or execution_id in self._abandoned:
                 return True
-            done, _ = await asyncio.wait((future,), timeout=timeout)
-            return bool(done)
+            if timeout is not None:
+                timer = loop.call_later(timeout, _tell, future, False)
+            # the future itself and no task around it: this is paid for each event of each client
+            return await future
         finally:
+            if timer is not None:
+                timer.cancel()
             waiting = self._waiting.get(execution_id)
             if waiting is not None:
                 waiting.discard(future)
@@ -278,6 +300,11 @@ class EventLog(ABC):
         """The bytes an event refers to."""
 
 
+def _tell(future: asyncio.Future[bool], more: bool) -> None:
+    if not future.done():
+        future.set_result(more)
+
+
 def ended_already(execution_id: str) -> LogError:
     """Nothing follows a terminal event."""
     return LogError(f"execution {execution_id} has ended: nothing can follow", code="log_ended")
@@ -348,6 +375,12 @@ class Reader:
             if not self._log.is_open:
                 raise LogError(
                     "the event log was closed before the execution ended", code="log_closed"
+                )
+            abandoned = self._log.abandoned(self.execution_id)
+            if abandoned is not None:
+                raise LogError(
+                    f"the rest of this execution could not be recorded: {abandoned.message}",
+                    code="log_abandoned",
                 )
             left = None if deadline is None else max(0.0, deadline - now())
             if not await self._log.wait(self.execution_id, self._after, left):
