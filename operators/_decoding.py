@@ -124,10 +124,11 @@ class JsonLines(Decoder):
         self.skipping.close()
 
     def snapshot(self) -> Any:
-        return (self._lines.snapshot(), self._number, self.skipping.count)
+        return (self._lines.snapshot(), self._number, self.skipping.count, self._kind is str)
 
     def restore(self, state: Any) -> None:
-        lines, self._number, self.skipping.count = state
+        lines, self._number, self.skipping.count, is_text = state
+        self._kind = str if is_text else bytes
         self._lines.restore(lines)
 
 

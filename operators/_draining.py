@@ -156,9 +156,6 @@ class Expanding(Draining):
     def _count_error(self) -> None:
         self.out.counters.errors += 1
 
-    def wants(self) -> int:
-        return 0 if self.chunks else self.credit()
-
     def take(self, items: Sequence[Any]) -> None:
         self.chunks.extend(items)
         self._digest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -18,7 +19,7 @@ from rxstream.codec import Binary
 from rxstream.errors import GraphError, WorldError
 from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import source
-from tests.operators.bench import Bench, cut, decoded, pairs, resumed
+from tests.operators.bench import Bench, cut, decoded, decoder, pairs, resumed
 from tests.operators.parts import Bad, nexts, ops, told
 
 # what a local model's server streams, with a character of four bytes and a number beyond 64 bits
@@ -123,6 +124,11 @@ def test_a_malformed_line_can_fail_the_node() -> None:
         assert message.startswith("line 2 is not JSON: ")
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\x0c", "\u2028"])
+def test_space_that_json_does_not_know_is_no_blank_line(space: str) -> None:
+    assert "line 1 is not JSON" in told(source([space]).pipe(ops.decode_ndjson("fail")))[0][1]
+
+
 def test_a_function_is_told_of_malformed_lines() -> None:
     found, tell = collected()
     with capture_logs() as logs:
@@ -151,6 +157,33 @@ def test_a_line_too_long_is_skipped_without_being_held() -> None:
             (None, "line 4 is longer than 8 bytes"),
         ]
         found.clear()
+
+
+def test_a_line_too_long_that_is_the_last_is_skipped_too() -> None:
+    found, tell = collected()
+    for restored in (False, True):
+        assert decoded(ops.decode_ndjson(tell, 8), ["[1]\n", "12345", "6789"], restored) == [[1]]
+    assert [text.split(":")[0] for _, text in found] == ["line 2 is longer than 8 characters"] * 2
+
+
+def test_nothing_is_held_of_a_line_that_is_skipped() -> None:
+    machine = decoder(ops.decode_ndjson(max_length=8))
+    for _ in range(1000):
+        machine.feed("x" * 1000, deque())
+    assert len(str(machine.snapshot())) < 100
+
+
+def test_a_malformed_line_ends_it_for_the_chunks_that_were_taken_with_it() -> None:
+    chunks = ["1\n2\nx\n", "3\n", "4\n"]
+    bench = Bench(ops.decode_ndjson("fail"), left=0)
+    for chunk in chunks:
+        bench.edge.push([chunk])
+    bench.allow(9)
+    assert bench.told[:2] == [1, 2]
+    assert isinstance(bench.told[2], WorldError)
+    *found, error = resumed(ops.decode_ndjson("fail"), chunks)
+    assert found == [1, 2]
+    assert error.code == "malformed_json"
 
 
 def test_a_line_too_long_fails_before_its_end_where_it_is_to_fail() -> None:
@@ -283,6 +316,12 @@ def test_any_event_stream_is_read_as_the_standard_says(
         assert decoded(ops.decode_sse(), chunks, restored=True) == expected
         assert told(source(chunks).pipe(ops.decode_sse())) == nexts(*expected)
         assert resumed(ops.decode_sse(), chunks) == [*expected, "|"]
+
+
+@pytest.mark.parametrize("value", ["٣", "²", "+5", "5.0", "-1", "", "5 "])
+def test_a_reconnection_time_is_made_of_ascii_digits(value: str) -> None:
+    (event,) = decoded(ops.decode_sse(), [f"retry: {value}\ndata: a\n\n"])
+    assert event.retry is None
 
 
 def test_only_one_byte_order_mark_is_ignored_and_only_at_the_start() -> None:
