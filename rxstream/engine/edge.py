@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxstream.engine.op import ALL
 from rxstream.engine.statistics import EdgeStatistics
-from rxstream.errors import BufferOverflow
+from rxstream.errors import BufferOverflow, blame
 from rxstream.operator import Buffer
 
 if TYPE_CHECKING:
@@ -87,21 +87,33 @@ class Edge:
             for item in items:
                 if len(queue) < buffer.capacity:
                     queue.append(item)
-                else:
+                    continue
+                try:
                     queue[-1] = buffer.reducer(queue[-1], item)
-                    self.dropped += 1
+                except Exception as error:
+                    self._break(error)
+                    break
+                self.dropped += 1
         else:
             queue.extend(items[:free])
-            self.ended = True
-            self.closed = True
-            self.error = BufferOverflow(
-                f"the buffer before {self.reader.node.id!r} holds {buffer.capacity} elements and was "
-                "full: give it another policy (block, latest, drop_oldest, drop_newest, coalesce) "
-                "or a larger capacity",
-                node=self.reader.node.id,
-                where=self.reader.node.where,
+            self._break(
+                BufferOverflow(
+                    f"the buffer before {self.reader.node.id!r} holds {buffer.capacity} elements and "
+                    "was full: give it another policy (block, latest, drop_oldest, drop_newest, "
+                    "coalesce) or a larger capacity"
+                )
             )
         self.reader.ready()
+
+    def _break(self, error: Exception) -> None:
+        """It is the queue itself that failed: what waits goes on first, its sisters know nothing of it."""
+        reader = self.reader
+        blame(error, reader.node.id, reader.node.where)
+        reader.out.counters.errors += 1
+        reader.runtime.node_failed(reader.node, error)
+        self.ended = True
+        self.closed = True
+        self.error = error
 
     def finish(self) -> None:
         self.ended = True

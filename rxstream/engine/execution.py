@@ -24,6 +24,7 @@ from rxstream.engine.runtime import Runtime
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
 from rxstream.engine.subscription import Subscription
+from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.wiring import launch
 from rxstream.errors import (
     CodecError,
@@ -40,11 +41,14 @@ from rxstream.graph.plan import Node, Plan
 from rxstream.log.contract import EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
-CLOSE_S: Final = 5.0
-"""How long what an execution opened may take to close, in seconds."""
+_LEAVE_S: Final = 0.2
+"""How long a sink that is removed because the engine closes may take, in seconds."""
 
 GRACE_S: Final = 5.0
 """How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
+
+_ENVELOPE_BYTES: Final = 1_024
+"""What an event may need beside the result it tells."""
 
 _NOTHING: Final = object()
 
@@ -124,6 +128,7 @@ class Execution:
         self._error: BaseException | None = None
         self._value: Any = None
         self._stopped = False
+        self._patience = CLOSE_S
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._started_at: dict[str, float] = {}
@@ -192,7 +197,7 @@ class Execution:
         Raises `AlreadyEnded`.
         """
         self._check_running()
-        if self.status is Status.QUEUED:
+        if not hasattr(self, "runtime"):  # it waits, or its start is being recorded
             self._settle(ExecutionCancelled("stopped"))
         elif not self._stopped:
             self._stopped = True
@@ -264,18 +269,52 @@ class Execution:
         await self.recorder.record(self.record)
 
     async def run(self) -> None:
-        """Lead it from running to its end; never raises."""
+        """Lead it from running to its end; raises only when its task is cancelled."""
         try:
             error = await self._run()
             await self._end(error)
         except LogError as failed:
-            # nothing can be recorded: readers find the transport aborted, never a false ending
-            self._error = failed
-            self._bound.error("the execution could not be recorded", error=failed.message)
-            self.record = replace(self.record, status=Status.FAILED.value, ended_at=_now())
+            self._give_up(failed)
+        except BaseException as raised:
+            if hasattr(self, "runtime"):
+                self.runtime.dispose()
+            self._give_up(LogError(f"its end could not be recorded: {raised!r}"))
+            raise
         finally:
             self.recorder.close()
             self._ended.set()
+
+    def _give_up(self, error: LogError) -> None:
+        """Nothing can be recorded: readers find the transport aborted, never a false ending."""
+        self._error = error
+        self._bound.error("the execution could not be recorded", error=error.message)
+        if not self.ended and self.status not in ENDED:
+            self._move(Status.FAILED, ended_at=_now())
+        else:
+            self.record = replace(self.record, status=Status.FAILED.value)
+        self._log.abandon(self.id, error)
+
+    def hurry(self, seconds: float) -> None:
+        """Let it take no longer to end, once something has ended it."""
+        self.recorder.hurry(seconds)
+        if hasattr(self, "runtime"):
+            self.runtime.tasks.hurry(seconds)
+        self._patience = seconds
+
+    @property
+    def watched(self) -> bool:
+        """Whether a subscribed sink still reads its log."""
+        return bool(self._subscriptions)
+
+    async def leave(self, deadline: float) -> None:
+        """Let its subscriptions read to the end until the loop's clock shows `deadline`, then remove them."""
+        tasks = [subscription.task for subscription in self._subscriptions]
+        if not tasks:
+            return
+        await asyncio.wait(tasks, timeout=max(0.0, deadline - self._loop.time()))
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_LEAVE_S)
 
     def unsettled(self) -> bool:
         """Whether nothing has ended it yet."""
@@ -292,6 +331,8 @@ class Execution:
             self._move(Status.RUNNING, started_at=_now())
             self._told_start()
             await self.recorder.record(self.record)
+            if self._settled.done():
+                return self._settled.result()
         self._published = {
             node.id: _Published(self, node) for node in self.plan.nodes if node.published
         }
@@ -306,9 +347,7 @@ class Execution:
         except Exception as error:
             self._settle(error)
         error_or_none = await self._settled
-        resisting = await self.runtime.close(CLOSE_S)
-        if resisting:
-            self._bound.warning("nodes did not close in time", nodes=resisting, seconds=CLOSE_S)
+        await self.runtime.close(min(CLOSE_S, self._patience))
         if self._stopped and error_or_none is None:
             return ExecutionCancelled("stopped")
         return error_or_none
@@ -322,7 +361,11 @@ class Execution:
         duration = self._duration_ms()
         if error is None:
             self._value = self._result()
-            result = _plain(self._value)
+            try:
+                result = _plain(self._value)
+            except CodecError as changed:  # it was recorded, so somebody changed it since
+                await self._end(changed)
+                return
             self.recorder.add(
                 EventType.PIPELINE_COMPLETE, None, {"result": result, "duration_ms": duration}
             )
@@ -440,4 +483,4 @@ def _now() -> datetime:
 def _plain(value: Any) -> Any:
     """A result as plain data; null when it is too large for an event (its elements are recorded)."""
     encoded = Encoder().encode(value)
-    return orjson.loads(encoded) if len(encoded) <= MAX_EVENT_BYTES else None
+    return orjson.loads(encoded) if len(encoded) <= MAX_EVENT_BYTES - _ENVELOPE_BYTES else None

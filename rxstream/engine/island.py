@@ -141,7 +141,10 @@ class Stage:
         token = CURRENT.set(self.port)
         try:
             self.op.push(items, out)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:
+            error = ordinary(raised)
             counters.busy_s += perf_counter() - begun
             self._raised(error, out)
             return
@@ -160,7 +163,10 @@ class Stage:
         token = CURRENT.set(self.port)
         try:
             self.op.finish(out)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:
+            error = ordinary(raised)
             self._raised(error, out)
             return
         finally:
@@ -213,6 +219,17 @@ class Stage:
         if not self.closed:
             self.closed = True
             self.op.close()
+
+
+def ordinary(raised: BaseException) -> Exception:
+    """What code of the user's raised, as an error that can be told: a stray CancelledError would pass
+    through everything that waits for it.
+    """
+    if isinstance(raised, Exception):
+        return raised
+    error = RuntimeError(f"{type(raised).__name__} {raised}".strip())
+    error.__cause__ = raised
+    return error
 
 
 def credit_of(exits: Sequence[Exit]) -> int:

@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from rxstream.codec import Encoder
-from rxstream.errors import CodecError, LogError
+from rxstream.errors import CodecError, LogError, classify
 from rxstream.events import MAX_EVENT_BYTES, Draft, draft, timestamp
 from rxstream.log.contract import Commit, EventLog, ExecutionRecord
 
@@ -60,6 +60,7 @@ class Recorder:
         self._closing = False
         self._idle: asyncio.Future[None] | None = None
         self._retry_since: float | None = None
+        self._retry_budget = _RETRY_BUDGET_S
         self._retry_delay = _RETRY_FIRST_S
         self.failed: LogError | None = None
         """Why nothing more can be recorded."""
@@ -158,6 +159,11 @@ class Recorder:
         except LogError as error:
             self._lost(error)
             return
+        except (
+            Exception
+        ) as error:  # of a log of the user's: nothing may wait for ever because of it
+            self._lost(LogError(f"the event log failed: {classify(error)['message']}"))
+            return
         if future.done():
             self._committed(future)
         else:
@@ -186,11 +192,11 @@ class Recorder:
             self._on_room()
 
     def _retry(self, error: LogError) -> None:
-        """Give the same commit again, later, for a minute at most."""
+        """Give the same commit again, later, for a minute at most (see `hurry`)."""
         now = self._loop.time()
         if self._retry_since is None:
             self._retry_since = now
-        if error.code in _FINAL or now - self._retry_since > _RETRY_BUDGET_S:
+        if error.code in _FINAL or now - self._retry_since > self._retry_budget:
             self._lost(error)
             return
         _log.error(
@@ -233,12 +239,25 @@ class Recorder:
         self._schedule()
 
     async def _settle(self) -> None:
-        """Wait for the commit under way."""
+        """Wait for the commit under way; several may."""
         while self._under_way is not None and self.failed is None:
-            self._idle = self._loop.create_future()
-            await self._idle
+            if self._idle is None or self._idle.done():
+                self._idle = self._loop.create_future()
+            await asyncio.wait((self._idle,))
         if self.failed is not None:
             raise self.failed
+
+    def hurry(self, seconds: float) -> None:
+        """Let a log that refuses no longer be asked again than for this."""
+        self._retry_budget = 0.0
+        if self._retry_since is not None:
+            self._loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._retry_since is not None and self._timer is not None and self.failed is None:
+            self._timer.cancel()
+            self._timer = None
+            self._lost(LogError("the event log refuses commits, and nobody waits any longer"))
 
     def close(self) -> None:
         """Commit nothing more."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rxstream.engine.island import Exit
+
+if TYPE_CHECKING:
+    from rxstream.engine.runtime import Runtime
 
 
 class Wrapper(Protocol):
     """A unit that starts a sub-graph (`retry`, `repeat`, `catch`)."""
 
     exits: list[Exit]
+    runtime: Runtime
+
+    def finish(self) -> None: ...
+
+    def pass_on(self, error: BaseException) -> None: ...
 
     def inlet_push(self, items: Sequence[Any]) -> None: ...
 
@@ -28,17 +36,25 @@ class Inlet:
     def __init__(self, wrapper: Wrapper) -> None:
         self.wrapper = wrapper
         self.closed = False
+        self.failed = False
 
     def push(self, items: Sequence[Any]) -> None:
         self.wrapper.inlet_push(items)
 
     def finish(self) -> None:
         self.closed = True
-        self.wrapper.inlet_finish()
+        if self.wrapper.runtime.stopping:  # no other attempt follows
+            self.wrapper.finish()
+        else:
+            self.wrapper.inlet_finish()
 
     def fail(self, error: BaseException) -> None:
         self.closed = True
-        self.wrapper.inlet_fail(error)
+        self.failed = True
+        if self.wrapper.runtime.stopping:
+            self.wrapper.pass_on(error)
+        else:
+            self.wrapper.inlet_fail(error)
 
     def abandon(self) -> None:
         self.closed = True

@@ -24,9 +24,11 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
-from rxstream.engine.island import CURRENT, Receiver, Stage
+from rxstream.engine.island import CURRENT, Receiver, Stage, ordinary
+from rxstream.engine.port import NodePort
 from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
+from rxstream.engine.tasks import Tasks
 from rxstream.engine.unit import Unit
 from rxstream.errors import AuthorError, StallError, blame
 from rxstream.events import Progress
@@ -34,9 +36,6 @@ from rxstream.graph.plan import Node, Plan
 
 _SLICE_S: Final = 0.002
 """How long units are stepped before the loop gets its turn, in seconds."""
-
-_PROGRESS_S: Final = 0.1
-"""Least time between two reports of progress of one node, in seconds."""
 
 _PATROL_S: Final = 1.0
 """How often a graph with a full queue is searched for units that wait for ever, in seconds."""
@@ -87,54 +86,6 @@ class Regions(Protocol):
     ) -> Attempt: ...
 
 
-class NodePort:
-    """What the code of one node may see and say (`rxstream.source.Port`)."""
-
-    def __init__(self, runtime: Runtime, node: Node) -> None:
-        self._runtime = runtime
-        self._node = node
-        self._told_at: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def execution_id(self) -> str:
-        return self._runtime.execution_id
-
-    @property
-    def node_id(self) -> str:
-        return self._node.id
-
-    def progress(
-        self, percentage: float | None, message: str | None = None, status: str | None = "running"
-    ) -> None:
-        if percentage is not None:
-            percentage = min(100.0, max(0.0, float(percentage)))
-        self._runtime.counters(self._node).progress = Progress(percentage, message, status)
-        if self._timer is not None:
-            return
-        now = self._runtime.now()
-        wait = 0.0 if self._told_at is None else self._told_at + _PROGRESS_S - now
-        if wait <= 0:
-            self.tell()
-        elif self._runtime.loop is not None:
-            self._timer = self._runtime.loop.call_later(wait, self.tell)
-
-    def tell(self) -> None:
-        """Report the latest progress now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        progress = self._runtime.counters(self._node).progress
-        if progress is not None:
-            self._told_at = self._runtime.now()
-            self._runtime.watcher.node_progress(self._node, progress)
-
-    def tell_last(self) -> None:
-        """Report what was held back, because nothing follows."""
-        if self._timer is not None:
-            self.tell()
-
-
 def _blocked(edge: Edge) -> bool:
     return not edge.closed and edge.room() <= 0
 
@@ -153,10 +104,18 @@ class Runtime:
         except RuntimeError:
             self.loop = None
         self.units: list[Unit] = []
-        self.edges: list[Edge] = []
+        self.edges: dict[tuple[str, int], Edge] = {}
+        """By the node that reads it and the input it is; of what is started anew, the latest."""
         self.region: Regions
         self.ended = False
         """Nothing moves any more: every root has ended, one failed, or it was closed."""
+        self.deaf = False
+        """It is closed, and what may still resist is no longer listened to."""
+        self.stopping = False
+        """Sources were told to end; what wraps a sub-graph starts it no more."""
+        self._sources_ended = False
+        self._well = False
+        """Every root has ended well."""
         self.attempts: dict[str, tuple[int, bool]] = {}
         """For nodes that are started anew: which attempt this is, and whether another may follow."""
         self._open_roots = 0
@@ -166,7 +125,7 @@ class Runtime:
         self._patrol: asyncio.TimerHandle | None = None
         self._counters: dict[str, NodeCounters] = {}
         self._ports: dict[str, NodePort] = {}
-        self._tasks: dict[asyncio.Task[None], Unit] = {}
+        self.tasks = Tasks(execution_id)
         self._timers: dict[Unit, set[asyncio.TimerHandle]] = {}
         self._sweep_at: dict[Unit, int] = {}
 
@@ -199,12 +158,16 @@ class Runtime:
         fresh = list(units)
         self.units += fresh
         for unit in fresh:
-            self.edges += unit.inputs
+            for index, edge in enumerate(unit.inputs):
+                self.edges[unit.node.id, index] = edge
         # without a loop nobody may be stepped before everybody has started
         driving, self._driving = self._driving, True
         try:
             for unit in fresh:
-                unit.start()
+                try:
+                    unit.start()
+                except Exception as error:
+                    unit.fail(error)
                 self.ready(unit)
             for stage in stages:
                 stage.end()
@@ -261,11 +224,15 @@ class Runtime:
                 if unit.closed:
                     continue
                 self._step(unit)
+                if self.stopping and not self._sources_ended:
+                    self._end_sources()
                 if perf_counter() > until:
                     break
         except Escaped as escaped:
             self.dispose()
             raise escaped.error from None
+        except Exception as error:  # of whoever watches: nothing may wait for ever because of it
+            self.failed(error)
         finally:
             self._driving = False
         if self.ended:
@@ -281,17 +248,23 @@ class Runtime:
             return
         try:
             moved = unit.step()
-        except Exception as error:
-            unit.fail(error)
+        except (KeyboardInterrupt, SystemExit, Escaped):
+            raise
+        except BaseException as raised:
+            unit.fail(ordinary(raised))
             return
         if moved:
             self.ready(unit)
 
     def _look_for_stall(self) -> None:
         """Whether somebody waits for ever: at once when nothing runs outside, else once a second."""
-        outside = self.watcher.busy() or any(u.external() for u in self.units if not u.closed)
+        outside = (
+            self.watcher.busy()
+            or self.tasks.awaiting
+            or any(u.external() for u in self.units if not u.closed)
+        )
         if outside:
-            if self._patrol is None and self.loop is not None and any(map(_blocked, self.edges)):
+            if self._patrol is None and self.loop is not None and self._any_blocked():
                 self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol)
             return
         if not self._refuse_stall() and self.loop is not None:
@@ -301,11 +274,14 @@ class Runtime:
 
     def _on_patrol(self) -> None:
         self._patrol = None
-        if not self.ended and not self._refuse_stall() and any(map(_blocked, self.edges)):
+        if not self.ended and not self._refuse_stall() and self._any_blocked():
             self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol) if self.loop else None
 
+    def _any_blocked(self) -> bool:
+        return any(map(_blocked, self.edges.values()))
+
     def _refuse_stall(self) -> bool:
-        stall = find_stall(self.units)
+        stall = find_stall(self.units, self.tasks.awaiting)
         if stall is not None:
             self.failed(stall.error())
         return stall is not None
@@ -355,34 +331,12 @@ class Runtime:
         except AuthorError:
             coroutine.close()
             raise
-        task = loop.create_task(
-            coroutine, name=f"rxstream {unit.node.id}", context=self._context(unit.node)
-        )
-        self._tasks[task] = unit
-        task.add_done_callback(self._task_done)
-        return task
+        return self.tasks.spawn(loop, unit, coroutine, self._context(unit.node))
 
     def _context(self, node: Node) -> Context:
         context = copy_context()
         context.run(CURRENT.set, self.port(node))
         return context
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        unit = self._tasks.pop(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is None:
-            return
-        if isinstance(error, Exception) and not unit.closed and not self.ended:
-            unit.fail(error)
-        else:
-            _log.warning(
-                "error while closing",
-                execution_id=self.execution_id,
-                node=unit.node.id,
-                error=repr(error),
-            )
 
     def scheduler(self, unit: Unit) -> abc.SchedulerBase:
         """A reactivex scheduler on the engine's clock for one unit."""
@@ -395,9 +349,7 @@ class Runtime:
         for handle in self._timers.pop(unit, ()):
             handle.cancel()
         self._sweep_at.pop(unit, None)
-        for task, owner in list(self._tasks.items()):
-            if owner is unit and task is not asyncio.current_task(self.loop):
-                task.cancel()
+        self.tasks.cancel(unit)
         if unit in self.units:
             self.units.remove(unit)
 
@@ -418,7 +370,7 @@ class Runtime:
 
     def _node_ended(self, node: Node, state: NodeState) -> None:
         port = self._ports.get(node.id)
-        if self.ended:
+        if self.ended and not self._well:
             return
         if port is not None:
             port.tell_last()
@@ -438,49 +390,52 @@ class Runtime:
 
     def _settle(self, error: BaseException | None) -> None:
         if not self.ended:
-            self.ended = True
+            self.ended = self.tasks.over = True
+            self._well = error is None
             self.watcher.settled(error)
 
     # -- the end -------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End the sources; what is under way goes on to its end."""
+        """End the sources; what is under way goes on to its end. Code of a node may call it too."""
+        self.stopping = True
+        if not self._driving:
+            self._end_sources()
+            self.kick()
+
+    def _end_sources(self) -> None:
+        self._sources_ended = True
         for unit in list(self.units):
-            if not unit.inputs and not unit.closed:
+            if unit.closed or unit.inputs:
+                continue
+            if not unit.node.spec.wraps:
+                unit.stop()
+            elif unit in self.tasks.awaiting:
                 unit.finish()
 
     def dispose(self) -> None:
         """Let go of everything, without waiting."""
-        self.ended = True
+        self.ended = self.tasks.over = True
         self._queue.clear()
         if self._patrol is not None:
             self._patrol.cancel()
             self._patrol = None
         for port in self._ports.values():
-            if port._timer is not None:
-                port._timer.cancel()
-        # readers first, so that nobody is told to go on
+            port.quiet()
         for unit in list(self.units):
-            try:
-                unit.close()
-            except Exception as error:
-                _log.warning(
-                    "error while closing",
-                    execution_id=self.execution_id,
-                    node=unit.node.id,
-                    error=repr(error),
-                )
+            unit.close()
 
     async def close(self, timeout: float) -> list[str]:
-        """Let go of everything; returns the nodes whose tasks resisted for `timeout` seconds."""
+        """Let go of everything; returns the nodes whose tasks resisted for `timeout` seconds.
+
+        They are cancelled once more and left behind. Their last progress is told before this returns.
+        """
         self.dispose()
-        tasks = {task: unit.node.id for task, unit in self._tasks.items()}
-        for task in tasks:
-            task.cancel()
-        if not tasks:
-            return []
-        _, pending = await asyncio.wait(tasks, timeout=timeout)
-        return sorted({tasks[task] for task in pending})
+        resisting = await self.tasks.close(timeout)
+        for port in self._ports.values():
+            port.tell_last()
+        self.deaf = True
+        return resisting
 
     def node_statistics(self) -> list[NodeStatistics]:
         """Every node now."""
@@ -503,4 +458,4 @@ class Runtime:
 
     def edge_statistics(self) -> list[EdgeStatistics]:
         """Every queue now."""
-        return [edge.statistics() for edge in self.edges]
+        return [edge.statistics() for edge in self.edges.values()]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from rxstream.engine.island import ordinary
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import blame
 from rxstream.sink import Sink
@@ -52,7 +53,11 @@ class SinkUnit(Unit):
                     self._more = loop.create_future()
                     self._writing = False
                     await self._more
-        except Exception as error:
+        except BaseException as raised:
+            task = asyncio.current_task()
+            if isinstance(raised, KeyboardInterrupt | SystemExit) or (task and task.cancelling()):
+                raise
+            error = ordinary(raised)
             blame(error, self.node.id, self.node.where)
             counters.errors += 1
             self.runtime.node_failed(self.node, error)

@@ -21,7 +21,7 @@ from typing import Any, Final
 from reactivex import Observable
 from reactivex.observer import Observer
 
-from rxstream.engine.island import CURRENT
+from rxstream.engine.island import CURRENT, ordinary
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import BufferOverflow
 from rxstream.operator import Buffer
@@ -93,8 +93,10 @@ class PullUnit(Unit):
                 self._iterator = iter(self._make())
             # what came before an exception stays in the list
             items.extend(islice(self._iterator, count))
-        except Exception as raised:
-            error = raised
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:
+            error = ordinary(raised)
         finally:
             CURRENT.reset(token)
         pulled = perf_counter()
@@ -113,9 +115,9 @@ class PullUnit(Unit):
 
     def dispose(self) -> None:
         iterator, self._iterator = self._iterator, None
-        close = getattr(iterator, "close", None)
-        if inspect.isgenerator(iterator) and close is not None:
-            close()
+        # one that is running now (its own code ended the run) is closed when it is let go of
+        if inspect.isgenerator(iterator) and not iterator.gi_running:
+            iterator.close()
 
 
 class _Items:
@@ -173,7 +175,14 @@ class TaskUnit(Unit):
                 await self._pump_batches(self._origin)
             else:
                 await self._pump_items(self._origin)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            self._error = RuntimeError("what the source awaited was cancelled")
         except Exception as error:
+            if self.closed:  # it was told to let go
+                raise
             self._error = error
         self._over = True
         self.ready()
@@ -183,6 +192,8 @@ class TaskUnit(Unit):
         try:
             async for batch in iterator:
                 self._inbox.extend(batch)
+                if self._over:
+                    break
                 await self._taken()
         finally:
             await _close(iterator)
@@ -194,6 +205,8 @@ class TaskUnit(Unit):
             async for item in iterator:
                 self._inbox.append(item)
                 self.ready()
+                if self._over:
+                    break
                 if len(self._inbox) >= self.wanted:
                     await self._taken()
                     quick_until = perf_counter() + _QUICK_STEP_S
@@ -213,6 +226,15 @@ class TaskUnit(Unit):
         # a task that waits for room is woken by a step, not from outside
         waits = self._room is not None and not self._room.done()
         return self._task is not None and not self._over and not waits
+
+    def stop(self) -> None:
+        if self._task is None:
+            self.finish()
+            return
+        self._over = True
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
+        self.ready()
 
     def dispose(self) -> None:
         self._inbox.clear()
@@ -322,7 +344,10 @@ class PushUnit(Unit):
             self.dropped += 1
             return False
         if self._policy == "coalesce" and self._reducer is not None:
-            self._inbox[-1] = self._reducer(self._inbox[-1], item)
+            try:
+                self._inbox[-1] = self._reducer(self._inbox[-1], item)
+            except Exception as raised:  # the graph's, not the producer's
+                return self._break(raised)
             self.dropped += 1
             return False
         error = BufferOverflow(
@@ -334,6 +359,9 @@ class PushUnit(Unit):
         )
         if self._policy == "block":
             raise error
+        return self._break(error)
+
+    def _break(self, error: Exception) -> bool:
         self._over = True
         self._error = error
         self._call()
@@ -351,7 +379,14 @@ class PushUnit(Unit):
                 return
             self._over = True
             self._error = error
+            self._changed.notify_all()
         self._call()
+
+    def stop(self) -> None:
+        if self._connected:
+            self._end(None)
+        else:
+            self.finish()
 
     def _call(self) -> None:
         """Ask for a step, once for however many elements until it comes."""

@@ -9,7 +9,7 @@ starves. Pure: it looks and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from rxstream.engine.edge import Edge
@@ -41,11 +41,19 @@ class Stall:
         )
 
 
-def find_stall(units: Iterable[Unit]) -> Stall | None:
-    """A queue that will be full for ever, if there is one."""
+def find_stall(units: Iterable[Unit], awaiting: Collection[Unit] = ()) -> Stall | None:
+    """A queue that will be full for ever, if there is one.
+
+    The units `awaiting` something outside the graph may move, whatever they say themselves.
+    """
     alive = [unit for unit in units if not unit.closed]
     blockers = {unit: _blockers(unit) for unit in alive}
-    may_move = {unit for unit in alive if unit.is_ready or (not blockers[unit] and unit.external())}
+    may_move = {
+        unit
+        for unit in alive
+        if unit.is_ready
+        or (not blockers[unit] and (unit.external() or unit in awaiting or _waits_for_output(unit)))
+    }
     while True:
         grown = {
             unit
@@ -74,6 +82,14 @@ def _blockers(unit: Unit) -> list[Edge]:
         for exit_ in unit.exits
         if isinstance(exit_, Edge) and not exit_.closed and exit_.room() <= 0
     ]
+
+
+def _waits_for_output(unit: Unit) -> bool:
+    """Whether an output gives it no room: the log, or whoever iterates, will."""
+    return any(
+        not isinstance(exit_, Edge) and not exit_.closed and exit_.room() <= 0
+        for exit_ in unit.exits
+    )
 
 
 def _starving(unit: Unit) -> Edge | None:

@@ -87,8 +87,12 @@ class NodeCounters:
         self.on_end: Callable[[NodeState], None] | None = None
 
     def ended(self, state: NodeState) -> None:
-        """The node has ended, once; a node that is started again may end again."""
-        if self.state not in ("completed", "failed"):
+        """The node has ended, once; a node that is started again may end again.
+
+        Of one that never started nobody is told.
+        """
+        before = self.state
+        if before not in ("completed", "failed"):
             self.state = state
-            if self.on_end is not None and not self.muted:
+            if before == "running" and self.on_end is not None and not self.muted:
                 self.on_end(state)

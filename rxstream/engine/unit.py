@@ -67,6 +67,10 @@ class Unit:
     def dispose(self) -> None:
         """Nobody wants anything more of it: let go of everything, at once and without waiting."""
 
+    def stop(self) -> None:
+        """Produce nothing new; what was taken in already still goes on. Only for a unit without inputs."""
+        self.finish()
+
     # -- what a subclass uses ------------------------------------------------------------------
 
     def ready(self) -> None:
@@ -116,7 +120,10 @@ class Unit:
         self.out.abandon()
         try:
             self.dispose()
-        finally:
-            for edge in self.inputs:
-                edge.close()
-            self.runtime.unit_closed(self)
+        except (
+            Exception
+        ) as error:  # a generator's `finally`: too late to fail, and nobody may be skipped
+            self.runtime.tasks.close_failed(self, error)
+        for edge in self.inputs:
+            edge.close()
+        self.runtime.unit_closed(self)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from rxstream.engine.edge import Edge
 from rxstream.engine.foreign import ForeignUnit
 from rxstream.engine.island import Port, Receiver, Stage
+from rxstream.engine.region import Inlet
 from rxstream.engine.runtime import Runtime, Watcher
 from rxstream.engine.sinks import SinkUnit
 from rxstream.engine.sources import unit_for
-from rxstream.engine.statistics import NodeCounters
 from rxstream.engine.unit import Unit
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
@@ -165,18 +165,46 @@ def _chain(plan: Plan, last: Node) -> list[Node]:
 class Region:
     """One attempt of a wrapped sub-graph."""
 
-    def __init__(self, units: Sequence[Unit], counters: Sequence[NodeCounters]) -> None:
+    def __init__(self, runtime: Runtime, wrapper: Unit, receiver: Receiver) -> None:
+        self._runtime = runtime
+        self._wrapper = wrapper
+        self._receiver = receiver
+        self._units: Sequence[Unit] = ()
+        members = region_of(runtime.plan, wrapper.node)
+        self._nodes = [node for node in runtime.plan.nodes if node.id in members]
+        self._members = members
+
+    def begin(self, attempt: int, will_retry: bool) -> None:
+        """Start it as soon as what the attempt before opened is closed."""
+        self._runtime.tasks.when_closed(
+            self._wrapper, self._members, lambda: self._start(attempt, will_retry)
+        )
+
+    def _start(self, attempt: int, will_retry: bool) -> None:
+        runtime, wrapper = self._runtime, self._wrapper
+        # an attempt of an attempt may be followed by another of the outer
+        will_retry = will_retry or runtime.attempts.get(wrapper.node.id, (1, False))[1]
+        for node in self._nodes:
+            runtime.attempts[node.id] = (attempt, will_retry)
+        units, ended = wire(runtime, self._members, {wrapper.node.inputs[0]: [self._receiver]})
         self._units = units
-        self._counters = counters
+        runtime.start(units, ended)
 
     def dispose(self) -> None:
-        """Let go of everything this attempt started; its nodes have not ended, they may come again."""
-        for counters in self._counters:
-            counters.muted = True
+        """Let go of everything this attempt started.
+
+        If it failed, its other nodes have not ended: they come again, or are left in the middle.
+        """
+        failed = isinstance(self._receiver, Inlet) and self._receiver.failed
+        nodes = [self._runtime.counters(node) for node in self._nodes]
+        running = [counters for counters in nodes if counters.state == "running"]
+        for counters in nodes:
+            counters.muted = failed
         for unit in self._units:
             unit.close()
-        for counters in self._counters:
+        for counters in nodes:
             counters.muted = False
+        for counters in running if failed else ():
             counters.state = "waiting"
 
 
@@ -184,10 +212,9 @@ def start_region(
     runtime: Runtime, wrapper: Unit, receiver: Receiver, attempt: int, will_retry: bool
 ) -> Region:
     """Wire and start the sub-graph that a wrapping unit reads, pushing into `receiver`."""
-    members = region_of(runtime.plan, wrapper.node)
-    nodes = [node for node in runtime.plan.nodes if node.id in members]
-    for node in nodes:
-        runtime.attempts[node.id] = (attempt, will_retry)
-    units, ended = wire(runtime, members, {wrapper.node.inputs[0]: [receiver]})
-    runtime.start(units, ended)
-    return Region(units, [runtime.counters(node) for node in nodes])
+    region = Region(runtime, wrapper, receiver)
+    if runtime.stopping:
+        wrapper.finish()
+    else:
+        region.begin(attempt, will_retry)
+    return region

@@ -36,7 +36,11 @@ def waits(seconds: float = 10.0, name: str = "") -> Any:
 @virtual_time
 async def test_a_graph_is_started_by_itself_bound_or_by_name() -> None:
     async with rxs.Engine(graphs=[waits]) as engine:
-        for graph, params in ((waits, {"name": "a"}), (waits.bind(name="a"), None), ("waits", {"name": "a"})):
+        for graph, params in (
+            (waits, {"name": "a"}),
+            (waits.bind(name="a"), None),
+            ("waits", {"name": "a"}),
+        ):
             execution = await engine.start(graph, params)
             assert await execution.result() == "a"
 
@@ -118,7 +122,10 @@ async def test_an_execution_that_died_is_ended_honestly_by_the_next_engine() -> 
 
     assert record.status == "interrupted"
     assert record.ended_at is not None
-    assert [(e.sequence, e.event_type) for e in events] == [(1, "pipeline_start"), (2, "pipeline_error")]
+    assert [(e.sequence, e.event_type) for e in events] == [
+        (1, "pipeline_start"),
+        (2, "pipeline_error"),
+    ]
     assert events[-1].data["error"]["code"] == "interrupted"
 
 
@@ -183,8 +190,9 @@ async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> Non
     def numbers() -> Any:
         def count() -> Any:
             nonlocal pulled
-            for pulled in range(20_000):
-                yield pulled
+            for number in range(20_000):
+                pulled = number
+                yield number
 
         return rxs.source(count).named("numbers")
 

@@ -22,6 +22,11 @@ def collect(observable: Any) -> list[Any]:
     return seen
 
 
+def raises(*_: Any) -> None:
+    """An observer that cannot take it."""
+    raise ZeroDivisionError
+
+
 class TestWithoutALoop:
     def test_subscribe_runs_at_once(self) -> None:
         assert collect(rxs.source([1, 2]).pipe(ops.map(lambda n: n * 2))) == [2, 4, "end"]
@@ -52,9 +57,9 @@ class TestWithoutALoop:
 
     def test_an_error_of_the_observer_reaches_whoever_subscribed(self) -> None:
         with pytest.raises(ZeroDivisionError):
-            rxs.source([1]).subscribe(lambda n: n // 0)
+            rxs.source([1]).subscribe(raises)
         with pytest.raises(ZeroDivisionError):
-            rxs.source([1]).subscribe(on_completed=lambda: 1 // 0)
+            rxs.source([1]).subscribe(on_completed=raises)
 
     def test_a_stream_is_welcome_in_plain_reactivex(self) -> None:
         merged = rx.merge(rxs.source([1, 2]), rx.of(3)).pipe(rxo.to_list())
@@ -102,7 +107,7 @@ class TestOnALoop:
         asyncio.get_running_loop().set_exception_handler(
             lambda loop, context: seen.append(context["exception"])
         )
-        rxs.interval(1).subscribe(lambda n: n // 0)
+        rxs.interval(1).subscribe(raises)
         await asyncio.sleep(2)
         assert isinstance(seen[0], ZeroDivisionError)
 

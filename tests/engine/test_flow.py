@@ -20,8 +20,9 @@ class Counting:
         self.pulled = 0
 
     def __call__(self) -> Iterator[int]:
-        for self.pulled in range(1, self.count + 1):
-            yield self.pulled
+        for number in range(1, self.count + 1):
+            self.pulled = number
+            yield number
 
     async def slowly(self) -> AsyncIterator[int]:
         for number in self():
@@ -91,7 +92,10 @@ class TestBackpressure:
         @rxs.graph
         def g() -> Any:
             source = rxs.source(numbers)
-            return {"fast": source.pipe(ops.count()), "slow": source.pipe(ops.map_async(one_second))}
+            return {
+                "fast": source.pipe(ops.count()),
+                "slow": source.pipe(ops.map_async(one_second)),
+            }
 
         execution = await g.start()
         await asyncio.sleep(100.5)
@@ -100,7 +104,9 @@ class TestBackpressure:
         await execution.wait()
 
     @virtual_time
-    @pytest.mark.parametrize("policy", [ops.latest, lambda: ops.drop_oldest(8), lambda: ops.drop_newest(8)])
+    @pytest.mark.parametrize(
+        "policy", [ops.latest, lambda: ops.drop_oldest(8), lambda: ops.drop_newest(8)]
+    )
     async def test_a_lossy_branch_never_holds_its_sisters_back(self, policy: Any) -> None:
         numbers = Counting(10_000)
 

@@ -229,20 +229,25 @@ class TestPush:
         source = Pushes("block", 4)
         reading = asyncio.ensure_future(listed(rxs.source(source)))
         await source.connected.wait()
+        for n in range(4):
+            source.emitter.next(n)
         with pytest.raises(BufferOverflow):
-            for n in range(10):
-                source.emitter.next(n)
+            source.emitter.next(4)
         source.emitter.complete()
         assert await reading == [0, 1, 2, 3]
 
     async def test_a_foreign_observable_on_another_thread(self) -> None:
         subject: Subject[int] = Subject()
         reading = asyncio.ensure_future(listed(rxs.source(subject)))
-        while not subject.observers:
+        while not subject.observers:  # noqa: ASYNC110  # a subject says nothing when it is subscribed
             await asyncio.sleep(0)
-        thread = threading.Thread(
-            target=lambda: ([subject.on_next(n) for n in range(500)], subject.on_completed())
-        )
+
+        def produce() -> None:
+            for n in range(500):
+                subject.on_next(n)
+            subject.on_completed()
+
+        thread = threading.Thread(target=produce)
         thread.start()
         assert await reading == list(range(500))
         await asyncio.to_thread(thread.join)
