@@ -48,6 +48,7 @@ from rxstream.operators.concurrency import (
     map_async,
     observe_on,
     subscribe_on,
+    unbounded,
 )
 from rxstream.operators.joining import (
     amb,
@@ -325,6 +326,7 @@ __all__ = [
     "to_list",
     "to_marbles",
     "to_set",
+    "unbounded",
     "validate",
     "while_do",
     "window",

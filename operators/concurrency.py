@@ -14,7 +14,7 @@ from reactivex import operators as rx
 from rxstream.errors import GraphError
 from rxstream.operator import DEFAULT_CAPACITY, Buffer, Operator
 from rxstream.operators._passing import Same
-from rxstream.operators._spec import foreign, waiting
+from rxstream.operators._spec import foreign, same, waiting
 from rxstream.operators._types import A, B
 from rxstream.operators._workers import FilterAsync, MapAsync
 from rxstream.source import Policy
@@ -31,6 +31,7 @@ __all__ = [
     "map_async",
     "observe_on",
     "subscribe_on",
+    "unbounded",
 ]
 
 
@@ -160,6 +161,23 @@ def fail(n: int = DEFAULT_CAPACITY) -> Callable[[Observable[A]], Stream[A]]:
     -1-2-X
     """
     return _policy("fail", "fail", n)
+
+
+def unbounded(reason: str) -> Callable[[Observable[A]], Stream[A]]:
+    """The same elements; says why what is directly before it or after it may hold what it likes.
+
+        --1--2--3--|
+        [unbounded("at most a few keys")]
+        --1--2--3--|
+
+    Where a graph would be refused because something in it grows without a limit, this is the answer when it
+    is bounded all the same. The graph shows the reason, which must not be empty.
+    """
+    if not str(reason).strip():
+        raise GraphError(
+            "unbounded needs a reason: what bounds it all the same, or why it may grow"
+        )
+    return same("unbounded", rx.as_observable, {"reason": reason})
 
 
 def _policy(

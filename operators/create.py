@@ -229,6 +229,7 @@ class _Timer(Source[int]):
     def __init__(self, duetime: AbsoluteOrRelativeTime, period: RelativeTime | None) -> None:
         self._duetime = duetime
         self._period = period
+        self.endless = period is not None
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[int]]:
         clock = asyncio.get_running_loop().time

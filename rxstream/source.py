@@ -67,6 +67,8 @@ class Source(ABC, Generic[T_co]):
 
     name: ClassVar[str] = "source"
     seekable: bool = False
+    endless: bool | None = None
+    """Whether it never ends by itself; None where nobody knows before it has run."""
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -108,6 +110,8 @@ class PushSource(ABC, Generic[T]):
     name: ClassVar[str] = "callback"
     policy: Policy = "fail"
     capacity: int = 1_024
+    endless: bool | None = None
+    """As for a `Source`."""
 
     @property
     def arguments(self) -> Mapping[str, Any]:

@@ -86,6 +86,7 @@ class ChatSource(Source[Element]):
     """One question to one model, asked anew in each run."""
 
     name: ClassVar[str] = "chat"
+    endless = False
 
     def __init__(
         self, provider: str, question: Question, base_url: str | None, api_key: str | None

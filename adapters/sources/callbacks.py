@@ -19,6 +19,7 @@ class CallbackSource(PushSource[T]):
     """What somebody calls back with; see `callback`."""
 
     name: ClassVar[str] = "callback"
+    endless = True  # who calls back may complete it, and nothing says that he will
 
     def __init__(self, register: Register[T], *, policy: Policy, capacity: int) -> None:
         self._register = register

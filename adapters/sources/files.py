@@ -26,6 +26,7 @@ class LinesSource(Source[str]):
 
     name: ClassVar[str] = "lines"
     seekable = True
+    endless = False
 
     def __init__(
         self, path: str, *, encoding: str, errors: str, keep_ends: bool, max_line: int
@@ -72,6 +73,7 @@ class BytesSource(Source[bytes]):
 
     name: ClassVar[str] = "read_bytes"
     seekable = True
+    endless = False
 
     def __init__(self, path: str, chunk_size: int) -> None:
         self._path = path

@@ -29,6 +29,7 @@ class TailSource(Source[str]):
 
     name: ClassVar[str] = "tail"
     seekable = True
+    endless = True
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class IntervalSource(Source[int]):
 
     name: ClassVar[str] = "interval"
     seekable = True
+    endless = True
 
     def __init__(self, period: float) -> None:
         self._period = period

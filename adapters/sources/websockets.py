@@ -31,6 +31,7 @@ class WebSocketSource(Source["str | bytes"]):
     """Messages of a WebSocket; see `websocket`."""
 
     name: ClassVar[str] = "websocket"
+    endless = True  # the server may close it, and nothing says that it will
 
     def __init__(
         self,

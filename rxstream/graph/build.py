@@ -10,9 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from rxstream.errors import GraphError
+from rxstream.graph.lint import refuse
 from rxstream.graph.params import Parameters, shown
 from rxstream.graph.plan import Node, Plan
 from rxstream.stream import SCOPE, Scope, Stream
@@ -34,7 +36,9 @@ class Graph(Generic[P, R]):
     launcher: ClassVar[Launcher]
     """Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
-    def __init__(self, function: Callable[P, R], name: str | None = None) -> None:
+    def __init__(
+        self, function: Callable[P, R], name: str | None = None, *, resumable: bool = False
+    ) -> None:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise GraphError(
                 f"graph {function.__name__!r} is a coroutine: a graph only draws, so make it a plain "
@@ -46,6 +50,7 @@ class Graph(Generic[P, R]):
             )
         self.function = function
         self.name = name or function.__name__
+        self.resumable = resumable
         self.description = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
         self._parameters = Parameters(function)
         self._prefix: str | None = None
@@ -64,7 +69,7 @@ class Graph(Generic[P, R]):
 
     def named(self, prefix: str) -> Graph[P, R]:
         """The same graph, whose nodes will be `prefix.…` where it is nested."""
-        copy = Graph(self.function, self.name)
+        copy = Graph(self.function, self.name, resumable=self.resumable)
         copy._prefix = prefix
         return copy
 
@@ -131,14 +136,37 @@ class BoundGraph:
             result = self.graph.function(**self.params)
         outputs, single = _outputs(self.graph.name, result)
         params = {name: shown(value) for name, value in self.params.items()}
-        return make_plan(
-            self.graph.name, outputs, scope.created, params, self.graph.description, single
+        plan = make_plan(
+            self.graph.name,
+            outputs,
+            scope.created,
+            params,
+            self.graph.description,
+            single,
+            self.graph.resumable,
         )
+        # not in make_plan: a stream that is only explored is not refused, and is made too often
+        refuse(plan)
+        return plan
 
 
-def graph(function: Callable[P, R]) -> Graph[P, R]:
-    """Decorate a function from parameters to a stream or a dict of streams."""
-    return Graph(function)
+@overload
+def graph(function: Callable[P, R]) -> Graph[P, R]: ...
+
+
+@overload
+def graph(*, resumable: bool = False) -> Callable[[Callable[P, R]], Graph[P, R]]: ...
+
+
+def graph(function: Callable[..., Any] | None = None, *, resumable: bool = False) -> Any:
+    """Decorate a function from parameters to a stream or a dict of streams.
+
+    `@graph(resumable=True)` refuses to build a graph that could not go on after a crash, and says which node
+    is in the way.
+    """
+    if function is None:
+        return partial(Graph, resumable=resumable)
+    return Graph(function, resumable=resumable)
 
 
 @contextmanager
@@ -188,6 +216,7 @@ def make_plan(
     params: Mapping[str, Any] | None = None,
     description: str = "",
     single: bool = True,
+    resumable: bool = False,
 ) -> Plan:
     """Turn streams into frozen nodes. `created` is what the function made, to find what it forgot."""
     made = list(created)
@@ -200,6 +229,7 @@ def make_plan(
     _refuse_forgotten(name, made, reached)
     ids = _name_nodes(name, reached, outputs)
     published = {stream.serial for stream in outputs.values()}
+    keyed = published if list(outputs) != ["output"] else set()
     nodes = tuple(
         Node(
             id=ids[stream.serial],
@@ -211,6 +241,7 @@ def make_plan(
             told=stream.spec.told or stream.name is not None or stream.serial in published,
             published=stream.serial in published,
             resumable=stream.spec.resumable,
+            named=stream.name is not None or stream.serial in keyed,
             depth=stream.depth,
             spec=stream.spec,
         )
@@ -223,6 +254,7 @@ def make_plan(
         params or {},
         description,
         single,
+        resumable,
     )
     _check_depth(plan)
     _check_regions(plan)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import orjson
 
+from rxstream.graph.lint import Finding, lint
+
 NodeKind = Literal["source", "operator", "sink"]
 
 
@@ -23,7 +25,8 @@ class Node:
 
     `inputs` are ids of the nodes it reads, in order. `arguments` are shown, already as text or plain
     data. `where` is the `file:line` its author wrote. `told` says whether its lifecycle is recorded,
-    `depth` how many levels its elements are themselves Observables.
+    `named` whether its id was given and not counted, `depth` how many levels its elements are themselves
+    Observables.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Node:
     told: bool = False
     published: bool = False
     resumable: bool = True
+    named: bool = True
     depth: int = 0
     spec: Any = field(default=None, repr=False, compare=False)
 
@@ -56,7 +60,8 @@ class Plan:
     """A graph with its parameters given, ready to run.
 
     `outputs` maps an output's name to the id of its node; `single` says that the graph returned one
-    stream, so its result is that stream's last element and not a dict of them.
+    stream, so its result is that stream's last element and not a dict of them. `resumable` says that it
+    must be able to go on after a crash.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Plan:
     params: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     single: bool = True
+    resumable: bool = False
 
     @cached_property
     def by_id(self) -> Mapping[str, Node]:
@@ -86,6 +92,15 @@ class Plan:
         shape = [[n.id, n.operator, list(n.inputs)] for n in self.nodes]
         text = orjson.dumps([self.name, shape, dict(self.outputs)], option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:16]
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What may grow without a limit or wait for ever; of a plan that was built, only warnings."""
+        return lint(self)
+
+    def lint(self) -> tuple[Finding, ...]:
+        """The same as `findings`."""
+        return self.findings
 
     def describe(self) -> dict[str, Any]:
         """The graph as plain data; the same plan always gives the same."""
