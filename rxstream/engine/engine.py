@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -39,6 +39,9 @@ from rxstream.log import Commit, EventLog, ExecutionRecord, open_log
 
 _KEPT_ENDED: Final = 256
 """Ended executions that `Engine.execution` still knows; older ones are in the log."""
+
+CLOSING_S: Final = 1.0
+"""How long what runs may take to end when the engine is closed, in seconds; then it is left behind."""
 
 _log = structlog.get_logger("rxstream.engine")
 
@@ -88,14 +91,22 @@ class Engine:
             raise
 
     async def close(self) -> None:
-        """Cancel what runs, wait for it, and close the log."""
+        """Cancel what runs, wait for it, and close the log.
+
+        What runs has about a second to end. Subscribed sinks may read what is left in that time.
+        """
         self.draining = True
-        for execution in list(self._executions.values()):
-            if not execution.ended and execution.unsettled():
-                execution.cancel("the engine was closed")
+        deadline = asyncio.get_running_loop().time() + CLOSING_S
+        known = list(self._executions.values())
+        for execution in known:
+            if not execution.ended:
+                execution.hurry(CLOSING_S)
+                if execution.unsettled():
+                    execution.cancel("the engine was closed")
         self._admit()
         while self._running:
             await asyncio.wait(list(self._running.values()))
+        await asyncio.gather(*(execution.leave(deadline) for execution in known))
         await self.log.close()
 
     async def __aenter__(self) -> Self:
@@ -217,12 +228,18 @@ class Engine:
         if full:
             heapq.heappush(self._queue, (-priority, next(self._order), execution))
             execution.on_settled(self._admit)
-            await self._begun(execution, Status.QUEUED)
+            beginning: Awaitable[None] = self._begun(execution, Status.QUEUED)
         else:
             # the place is taken before anything is awaited, so that two starts cannot share it
             begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._run(execution, begun)
-            await begun
+            beginning = begun
+        try:
+            await beginning
+        except asyncio.CancelledError:  # nobody would know its id
+            if execution.unsettled():
+                execution.cancel("its start was given up")
+            raise
         return execution
 
     def _bound(
@@ -243,6 +260,8 @@ class Engine:
             await execution.begin(status)
         except LogError:
             self._executions.pop(execution.id, None)
+            self._queue = [entry for entry in self._queue if entry[2] is not execution]
+            heapq.heapify(self._queue)
             raise
 
     def _run(self, execution: Execution, begun: asyncio.Future[None] | None = None) -> None:
@@ -287,7 +306,7 @@ class Engine:
         self._executions[execution.id] = execution
         if len(self._executions) > _KEPT_ENDED + len(self._running) + len(self._queue):
             for known in list(self._executions.values()):
-                if known.ended:
+                if known.ended and not known.watched:
                     del self._executions[known.id]
                     return
 
