@@ -27,13 +27,13 @@ _MONO: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',mo
 
 _MONO_WIDTH: Final = 6.7
 """Pixels of a character of the small fixed-width text, rounded up."""
-_SANS_WIDTH: Final = 7.6
-"""Pixels an average character of an operator's name takes, rounded up."""
+_SANS_WIDTH: Final = 8.3
+"""Pixels of a character of an operator's name: the average one in a wide font."""
 
 _TEXT_LEFT: Final = 46.0
 _TEXT_RIGHT: Final = 14.0
 _NARROWEST: Final = 132.0
-_WIDEST: Final = 236.0
+_WIDEST: Final = 252.0
 _HEAD: Final = 50.0
 _ARGUMENTS: Final = 18.0
 _OUTPUT: Final = 24.0
@@ -153,12 +153,12 @@ def _card(node: Node, names: Sequence[str] | None) -> _Card:
 def _body(plan: Plan, cards: Sequence[_Card], layout: Layout) -> Iterator[str]:
     for path, box in layout.groups.items():
         yield from _group(path, box)
-    yield f'<g {_paint(None, "line", 1.5)}>'
+    yield f"<g {_paint(None, 'line', 1.5)}>"
     edges = [(source, node.id) for node in plan.nodes for source in node.inputs]
     for (source, target), route in zip(edges, layout.routes, strict=True):
         title = f"<title>{escape(f'{source} → {target}')}</title>"
         yield f'<path d="{_line(route)}">{title}</path>'
-    yield f'</g><g {_paint("line")}>'
+    yield f"</g><g {_paint('line')}>"
     yield f'<path d="{"".join(_arrowhead(route) for route in layout.routes)}"/>'
     yield "</g>"
     for card in cards:

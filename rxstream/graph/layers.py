@@ -32,8 +32,8 @@ _STRAIGHTEN: Final = 1 / 64
 class Block:
     """A rectangle to place; `enter` and `leave` are where links meet it, from its top, in pixels.
 
-    Links that come in without an own height share `spread` pixels around `enter`. A pinned block stands
-    alone with its like in the first or the last column.
+    Links that come in without an own height share `spread` pixels around `enter`, which is also what is
+    brought level with the neighbours. A pinned block stands with its like in the first or the last column.
     """
 
     width: float
@@ -69,12 +69,16 @@ class Arrangement:
 
 @dataclass(frozen=True, slots=True)
 class _Segment:
-    """A piece of links between neighbouring columns, and where it meets the slots at its ends."""
+    """A piece of links between neighbouring columns: the heights at its ends that want to be level.
+
+    The line itself may begin elsewhere: `start` is where.
+    """
 
     left: int
     right: int
     leave: float
     enter: float
+    start: float
 
 
 @dataclass(slots=True)
@@ -134,7 +138,10 @@ def depths(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _columns(blocks: Sequence[Block], links: Sequence[Link]) -> list[int]:
-    """The column of each block: as far left as its inputs let it, or near its readers where that is shorter."""
+    """The column of each block: as far left as its inputs let it, or beside its readers.
+
+    Beside its readers is where more lines leave it than reach it: they get shorter.
+    """
     ports = [index for index, block in enumerate(blocks) if block.pin == "first"]
     inner = [(link.source, link.target) for link in links if blocks[link.source].pin != "first"]
     found = [depth + bool(ports) for depth in depths(len(blocks), inner)]
@@ -169,21 +176,22 @@ def _grid(blocks: Sequence[Block], links: Sequence[Link], columns: list[int]) ->
     segments: dict[_Segment, None] = {}
     for link in links:
         source, target = blocks[link.source], blocks[link.target]
-        leave = source.leave if link.leave is None else link.leave
+        start = source.leave if link.leave is None else link.leave
+        leave = source.enter if link.leave is None else link.leave
+        point = (link.source, start)
         slot, path = link.source, [link.source]
         for column in range(columns[link.source] + 1, columns[link.target]):
-            key = (link.source, leave, column)
+            key = (*point, column)
             if key not in stand_ins:
                 stand_ins[key] = len(grid.heights)
                 grid.columns[column - first].append(stand_ins[key])
                 grid.heights.append(0.0)
             lane = stand_ins[key]
-            segments[_Segment(slot, lane, leave if slot == link.source else 0.0, 0.0)] = None
+            segments[_Segment(slot, lane, leave, 0.0, start)] = None
             path.append(slot := lane)
+            leave = start = 0.0
         enter = target.enter if link.enter is None else link.enter
-        segments[
-            _Segment(slot, link.target, leave if slot == link.source else 0.0, enter)
-        ] = None
+        segments[_Segment(slot, link.target, leave, enter, start)] = None
         grid.paths.append([*path, link.target])
     grid.before = [[] for _ in grid.heights]
     grid.after = [[] for _ in grid.heights]
@@ -340,10 +348,7 @@ def _route(
 ) -> Arrangement:
     lefts, rights, width = _edges(blocks, grid, tops)
     column_of = {slot: at for at, column in enumerate(grid.columns) for slot in column}
-    corners = []
-    for index, block in enumerate(blocks):
-        at = column_of[index]
-        corners.append(((lefts[at] + rights[at] - block.width) / 2, tops[index]))
+    corners = [(lefts[column_of[index]], tops[index]) for index in range(len(blocks))]
     enters = _enters(blocks, links, grid, tops)
     routes = []
     for link, path, enter in zip(links, grid.paths, enters, strict=True):
@@ -373,7 +378,7 @@ def _edges(
         rights.append(x)
         climb = max(
             (
-                abs(tops[s.left] + s.leave - tops[s.right] - s.enter)
+                abs(tops[s.left] + s.start - tops[s.right] - s.enter)
                 for slot in column
                 for s in grid.after[slot]
             ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal
 
 from rxstream.graph.layers import Block, Link, Point, arrange, depths, topological
@@ -22,6 +23,8 @@ GROUP_BOTTOM: Final = 18.0
 STACK_GAP: Final = 22.0
 
 _SHORTEST_STACK: Final = 4
+_CORNERS: Final = 20.0
+"""What lines keep clear of, of the side of a box."""
 
 Path = tuple[str, ...]
 Key = tuple[Literal["box", "group", "in", "out"], Path]
@@ -221,12 +224,14 @@ def _block(sizes: Sequence[tuple[float, float]], kind: str) -> Block:
         height=height,
         enter=first / 2,
         leave=height - last / 2,
-        spread=first / 2,
+        spread=max(0.0, first - _CORNERS),
         pin="first" if kind == "in" else "last" if kind == "out" else None,
     )
 
 
-def _down(level: _Level, sizes: Sequence[tuple[float, float]], source: Key, target: Key) -> list[Point]:
+def _down(
+    level: _Level, sizes: Sequence[tuple[float, float]], source: Key, target: Key
+) -> list[Point]:
     """The line from a box to the one below it in its stack."""
     above, below = level.items[source], level.items[target]
     x = level.corners[above][0] + sizes[above][0] / 2
@@ -246,15 +251,15 @@ def _stacks(keys: Sequence[Key], pairs: Sequence[tuple[int, int]]) -> list[list[
         inputs[target] += 1
     following: dict[int, int] = {}
     for item, found in enumerate(readers):
-        if len(found) == 1 and inputs[found[0]] == 1:
-            if keys[item][0] == "box" == keys[found[0]][0]:
-                following[item] = found[0]
-    stacks = []
+        alone = len(found) == 1 and inputs[found[0]] == 1
+        if alone and keys[item][0] == "box" == keys[found[0]][0]:
+            following[item] = found[0]
+    stacks: list[list[int]] = []
     for start in sorted(set(range(len(keys))) - set(following.values())):
         run = [start]
         while run[-1] in following:
             run.append(following[run[-1]])
         pieces = -(-len(run) // tallest)
         cuts = [len(run) * piece // pieces for piece in range(pieces + 1)]
-        stacks.extend(run[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+        stacks.extend(run[a:b] for a, b in pairwise(cuts))
     return stacks

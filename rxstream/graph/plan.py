@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 import orjson
 
+from rxstream.graph.diff import PlanDiff, diff
+from rxstream.graph.draw import svg
 from rxstream.graph.lint import Finding, lint
+from rxstream.graph.mermaid import mermaid
 
 NodeKind = Literal["source", "operator", "sink"]
 
@@ -110,3 +113,19 @@ class Plan:
             "outputs": dict(self.outputs),
             "fingerprint": self.fingerprint,
         }
+
+    def diff(self, other: Plan) -> PlanDiff:
+        """What has to change in this plan to get the other."""
+        return diff(self, other)
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return mermaid(self)
+
+    def svg(self) -> str:
+        """The graph as a self-contained SVG document."""
+        return svg(self)
+
+    def _repr_svg_(self) -> str:
+        """What a notebook shows."""
+        return svg(self)
