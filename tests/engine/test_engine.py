@@ -209,3 +209,66 @@ async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> Non
         outputs = [e.data async for e in execution.events() if e.event_type == "step_output"]
 
     assert outputs == list(range(20_000))
+
+
+@virtual_time
+async def test_parameters_are_given_once_and_a_template_is_not_started() -> None:
+    @rxs.graph
+    def template(numbers: rxs.Stream[int]) -> Any:
+        return numbers
+
+    async with rxs.Engine() as engine:
+        with pytest.raises(TypeError, match="bound already"):
+            await engine.start(waits.bind(), {"name": "x"})
+        with pytest.raises(GraphError, match="takes streams"):
+            await engine.start(template, {})
+        with pytest.raises(GraphError, match="nested in a graph but not started"):
+            engine.add(template)
+
+
+@virtual_time
+async def test_of_the_ended_only_the_latest_are_kept_beside_those_that_are_read() -> None:
+    @rxs.graph
+    def quick() -> Any:
+        return rxs.source([1])
+
+    async with rxs.Engine() as engine:
+        first = await engine.start(waits, {"seconds": 0})
+        await first.wait()
+        for _ in range(300):
+            await (await engine.start(quick)).wait()
+        with pytest.raises(UnknownExecution):
+            engine.execution(first.id)
+        assert len(engine._executions) <= 260
+        assert (await engine.record(first.id)).status == "completed"
+
+
+@virtual_time
+async def test_no_more_than_allowed_run_and_all_get_their_turn() -> None:
+    running = most = 0
+
+    @rxs.graph
+    def counts(seconds: float) -> Any:
+        async def work() -> float:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                running -= 1
+            return seconds
+
+        return rxs.source(work)
+
+    async with rxs.Engine(max_running=3) as engine:
+        executions = [
+            await engine.start(counts, {"seconds": 1 + n % 4}, priority=n % 3) for n in range(40)
+        ]
+        for execution in executions[::5]:
+            execution.cancel()
+        for execution in executions:
+            await execution.wait()
+    assert most == 3
+    assert [e.status for e in executions[::5]] == ["cancelled"] * 8
+    assert [e.status for n, e in enumerate(executions) if n % 5] == ["completed"] * 32

@@ -8,7 +8,7 @@ import pytest
 
 import rxstream as rxs
 from rxstream import operators as ops
-from rxstream.errors import BufferOverflow, StallError
+from rxstream.errors import BufferOverflow, NodeError, StallError
 from rxstream.testing import virtual_time
 
 
@@ -224,3 +224,51 @@ async def test_a_policy_directly_before_a_boundary_is_that_boundarys_queue() -> 
     assert [(e.policy, e.capacity) for e in execution.statistics().edges] == [("block", 2)]
     execution.cancel()
     await execution.wait()
+
+
+class TestBrokenQueues:
+    @virtual_time
+    async def test_a_reducer_that_raises_is_not_the_sources_fault(self) -> None:
+        def bad(a: int, b: int) -> int:
+            raise ValueError("cannot fold")
+
+        @rxs.graph
+        def g() -> Any:
+            source = rxs.source(range(1_000)).named("source")
+            folded = source.pipe(ops.coalesce(bad), ops.map_async(one_second)).named("folded")
+            return {"folded": folded, "count": source.pipe(ops.count())}
+
+        execution = await g.start()
+        with pytest.raises(NodeError, match=r"'folded'.*cannot fold"):
+            await execution.result()
+        events = [event async for event in execution.events()]
+        assert [e.step_id for e in events if e.event_type == "step_error"] == ["folded"]
+
+    @virtual_time
+    async def test_of_a_source_that_pushes_it_does_not_reach_the_producer(self) -> None:
+        def bad(a: int, b: int) -> int:
+            raise ValueError("cannot fold")
+
+        class Pushes(rxs.PushSource[int]):
+            def connect(self, emitter: Any, port: Any) -> Any:
+                self.taken = [emitter.next(n) for n in range(4)]
+                return lambda: None
+
+        source = Pushes()
+        with pytest.raises(ValueError, match="cannot fold"):
+            await listed(rxs.source(source).pipe(ops.coalesce(bad)))
+        assert source.taken[0]
+        assert not source.taken[-1]
+
+    @virtual_time
+    async def test_a_full_fail_buffer_is_told_as_an_error_of_its_node_once(self) -> None:
+        @rxs.graph
+        def g() -> Any:
+            return (
+                rxs.source(range(1_000)).pipe(ops.fail(10), ops.map_async(one_second)).named("slow")
+            )
+
+        execution = await g.start()
+        events = [event async for event in execution.events()]
+        errors = [e.data["error"]["code"] for e in events if e.event_type == "step_error"]
+        assert errors == ["buffer_overflow"]
