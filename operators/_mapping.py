@@ -24,6 +24,8 @@ MISSING: Any = object()
 class Map(Machine):
     """`f(element)`."""
 
+    code = ("x = {f}(x)",)
+
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
 
@@ -55,6 +57,8 @@ class Scan(Machine):
     """The accumulation after each element."""
 
     fields = ("has", "value")
+    function_name = "accumulator"
+    code = ("x = {f}({op}.value, x) if {op}.has else x", "{op}.value = x", "{op}.has = True")
 
     def __init__(self, accumulator: Callable[[Any, Any], Any], seed: Any = MISSING) -> None:
         self.accumulator = accumulator

@@ -20,6 +20,9 @@ from rxstream.operators._state import Deciding, Machine
 class Filter(Machine):
     """Elements for which a predicate holds."""
 
+    function_name = "predicate"
+    code = ("if not {f}(x): {drop}",)
+
     def __init__(self, predicate: Callable[[Any], object]) -> None:
         self.predicate = predicate
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 from reactivex import Observable, abc
+from reactivex.internal import default_error, noop
 
 from rxstream.errors import GraphError
 from rxstream.operator import Operator, OperatorSpec
@@ -175,9 +176,21 @@ class Stream(Fluent[T_co], Observable[T_co]):
 
     # -- running without an engine -------------------------------------------------------------
 
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[T_co], scheduler: abc.SchedulerBase | None = None
+    def subscribe(
+        self,
+        on_next: abc.ObserverBase[T_co] | abc.OnNext[T_co] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
+        scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
+        """Run it for an observer or callbacks, as reactivex does; `scheduler` is the engine's."""
+        if on_next is not None and hasattr(on_next, "on_next"):
+            observer: Any = on_next
+        else:
+            observer = _Callbacks(
+                on_next or noop, on_error or default_error, on_completed or noop
+            )
         return self.explorer.subscribe(self, observer, scheduler)
 
     def __await__(self) -> Generator[Any, None, T_co]:
@@ -188,6 +201,19 @@ class Stream(Fluent[T_co], Observable[T_co]):
 
     def __repr__(self) -> str:
         return f"<Stream {self.name or self.spec.name} made at {self.where}>"
+
+
+class _Callbacks:
+    """An observer made of functions. One terminal notification is the explorer's promise."""
+
+    __slots__ = ("on_completed", "on_error", "on_next")
+
+    def __init__(
+        self, on_next: Callable[[Any], Any], on_error: abc.OnError, on_completed: abc.OnCompleted
+    ) -> None:
+        self.on_next = on_next
+        self.on_error = on_error
+        self.on_completed = on_completed
 
 
 def make_source(origin: Any, *, name: str | None = None) -> Stream[Any]:

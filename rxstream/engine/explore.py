@@ -46,10 +46,11 @@ class _Observed:
 
     def push(self, items: Sequence[Any]) -> None:
         try:
+            on_next = self._observer.on_next
             for item in items:
                 if self.closed:
                     return
-                self._observer.on_next(item)
+                on_next(item)
         except Exception as error:
             # an observer that raises has left; its error belongs to whoever runs it
             self.closed = True

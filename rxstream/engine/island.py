@@ -26,8 +26,10 @@ CURRENT: ContextVar[NodePort | None] = ContextVar("rxstream_node", default=None)
 class Receiver(Protocol):
     """What a batch can be pushed into."""
 
-    closed: bool
-    """Wants nothing more."""
+    @property
+    def closed(self) -> bool:
+        """Wants nothing more."""
+        ...
 
     def push(self, items: Sequence[Any]) -> None:
         """Take a batch, which nobody changes afterwards."""
@@ -74,7 +76,7 @@ class Port:
         for receiver in self.receivers:
             if not receiver.closed:
                 receiver.push(items)
-        self._look()
+        self.look()
 
     def finish(self) -> None:
         self.counters.ended("completed")
@@ -103,7 +105,8 @@ class Port:
         self.closed = True
         self.counters.ended("completed")
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Close when nobody reads any more."""
         for receiver in self.receivers:
             if not receiver.closed:
                 return
@@ -146,7 +149,7 @@ class Stage:
         except BaseException as raised:
             error = ordinary(raised)
             counters.busy_s += perf_counter() - begun
-            self._raised(error, out)
+            self.raised(error, out)
             return
         finally:
             CURRENT.reset(token)
@@ -156,7 +159,7 @@ class Stage:
         if self.op.done:
             self.end()
         elif self.out.closed:
-            self._close()
+            self.leave()
 
     def finish(self) -> None:
         out: list[Any] = []
@@ -167,7 +170,7 @@ class Stage:
             raise
         except BaseException as raised:
             error = ordinary(raised)
-            self._raised(error, out)
+            self.raised(error, out)
             return
         finally:
             CURRENT.reset(token)
@@ -180,14 +183,14 @@ class Stage:
         try:
             passed = self.op.fail(error, out)
         except Exception as raised:
-            self._raised(raised, out)
+            self.raised(raised, out)
             return
         if out:
             self.out.push(out)
         if passed is None:
             self.end()
             return
-        self._close()
+        self.leave()
         self.out.fail(passed)
 
     def demand(self) -> int:
@@ -197,25 +200,30 @@ class Stage:
         return self.out.exits()
 
     def abandon(self) -> None:
-        self._close()
+        self.leave()
         self.out.abandon()
 
-    def _raised(self, error: BaseException, out: list[Any]) -> None:
+    def raised(self, error: BaseException, out: list[Any]) -> None:
+        """Its operator raised after it had given `out`, which goes on first."""
+        if out:
+            self.out.push(out)
+            if self.out.closed:  # one at a time, the element that raised would not have been reached
+                self.leave()
+                return
         blame(error, self.node.id, self.node.where)
         self.counters.errors += 1
         self.on_error(self.node, error)
-        if out:
-            self.out.push(out)
-        self._close()
+        self.leave()
         self.out.fail(error)
 
     def end(self) -> None:
         """The operator emits nothing more."""
-        self._close()
+        self.leave()
         if not self.out.closed:
             self.out.finish()
 
-    def _close(self) -> None:
+    def leave(self) -> None:
+        """Take nothing more."""
         if not self.closed:
             self.closed = True
             self.op.close()

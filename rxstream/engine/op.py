@@ -12,7 +12,7 @@ Rules an `Op` keeps, because islands, snapshots and fusion rely on them:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 ALL = 1 << 62
 """A demand that never ends."""
@@ -20,6 +20,13 @@ ALL = 1 << 62
 
 class Op:
     """One input, one output, no waiting. Subclasses override what they need."""
+
+    code: ClassVar[tuple[str, ...]] = ()
+    """Lines of Python that do for one element `x` what `push` does, where it can be fused (see `fusion`).
+
+    `{op}` is the operator, `{f}` its attribute `function_name`, `{drop}` leaves the element out.
+    """
+    function_name: ClassVar[str] = "function"
 
     done: bool = False
     """Ended early: it emits nothing more and wants nothing more."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rxstream.engine.edge import Edge
 from rxstream.engine.foreign import ForeignUnit
+from rxstream.engine.fusion import fuse
 from rxstream.engine.island import Port, Receiver, Stage
 from rxstream.engine.region import Inlet
 from rxstream.engine.runtime import Runtime, Watcher
@@ -89,7 +90,7 @@ def wire(
             continue
         if spec.kind == "op":
             stage = Stage(node, spec.make(), port, runtime.port(node), runtime.node_failed)
-            receivers[node.inputs[0]].insert(0, stage)
+            receivers[node.inputs[0]].insert(0, fuse(stage))
             if stage.op.done:
                 ended.append(stage)
         elif spec.kind == "same" or _is_queue(plan, node):
