@@ -59,6 +59,13 @@ _ENDS_WITH_ALL: Final = frozenset(
     {"catch", "combine_latest", "concat", "merge", "on_error_resume_next"}
 )
 _ENDS_WITH_ANY: Final = frozenset({"sample", "zip", "zip_latest"})
+_JOINS: Final = frozenset(
+    {
+        *("concat_all", "concat_map", "exclusive", "expand", "flat_map", "flat_map_indexed"),
+        *("flat_map_latest", "group_join", "join", "merge_all", "switch_latest", "switch_map"),
+        *("switch_map_indexed", *_ENDS_WITH_ALL),
+    }
+)
 _STARTS_ANEW: Final = frozenset({"do_while", "repeat", "while_do"})
 
 _OBSERVABLES: Final[Mapping[str, Endless]] = {
@@ -137,8 +144,9 @@ def _after_foreign(node: Node, first: Endless) -> Endless:
         return None
     if node.operator in _ENDS_WITH_ANY:
         return False if first is False else None
-    # what is finite may open or join what is not
-    return True if first else None
+    # what is finite may be given what is not
+    joins = node.spec.flattens or node.operator in _JOINS
+    return None if first is False and joins else first
 
 
 def _without_count(arguments: Mapping[str, Any]) -> bool:

@@ -184,6 +184,9 @@ _GROWTH: Final[Mapping[str, _Growth]] = dict(
 )
 """The operators that need words of their own; also reactivex's own by these names."""
 
+_HOLDS_ALL: Final = frozenset({"group_join", "join", "merge"})
+"""Those that hold elements of every input."""
+
 _OTHER_GROWTH: Final = _Growth("", "warning", None, "take so many, or cut it into parts")
 
 
@@ -209,7 +212,8 @@ def grows(look: Look) -> Iterator[Finding]:
         growth = _growth(node) if node.inputs else None
         if growth is None or look.answered(node) or _opened_before(look, node):
             continue
-        fed = look.fed(node)
+        # the others of most operators only say when to let go
+        fed = look.fed(node) if node.operator in _HOLDS_ALL else look.endless[node.inputs[0]]
         level = growth.endless if fed else growth.unknown if fed is None else None
         if level is not None:
             never = "never ends" if fed else "may never end"
@@ -304,13 +308,12 @@ def _read_at_a_time(node: Node) -> int | None:
 
 def _grouping(look: Look, node: Node) -> Node | None:
     """The `group_by` whose groups a node reads, through operators that work on the groups."""
-    while node.inputs:
+    while True:
         node = look.plan.by_id[node.inputs[0]]
         if node.operator == "group_by":
             return node
         if not node.depth and node.spec.kind != "foreign":
             return None
-    return None
 
 
 # -- what pushes -------------------------------------------------------------------------------

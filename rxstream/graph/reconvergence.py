@@ -25,14 +25,13 @@ _EVEN: Final = frozenset(
     {
         *(
             "as_observable",
-            "block",
             "catch",
             "default_if_empty",
             "delay",
             "delay_subscription",
             "do",
         ),
-        *("do_action", "fail", "fails", "finally_action", "map", "map_async", "map_indexed"),
+        *("do_action", "fails", "finally_action", "map", "map_async", "map_indexed"),
         *("map_process", "map_thread", "materialize", "multicast", "observe_on", "pairwise"),
         *("partition", "partition_indexed", "pluck", "pluck_attr", "publish_value", "rate_limit"),
         *("scan", "skip", "skip_last", "starmap", "starmap_indexed", "start_with", "subscribe_on"),
@@ -138,8 +137,8 @@ def _policy(node: Node) -> str | None:
 
 
 def _even(node: Node) -> bool:
-    if node.spec.kind == "same":
-        return True
+    if node.spec.kind == "same" or node.spec.buffer is not None:
+        return True  # a lossy queue gives up only what its reader does not starve for
     if node.operator in ("skip", "skip_last"):
         count = node.spec.arguments.get("count", 0)
         return isinstance(count, int) and count < DEFAULT_CAPACITY
