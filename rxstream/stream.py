@@ -188,9 +188,8 @@ class Stream(Fluent[T_co], Observable[T_co]):
         if on_next is not None and hasattr(on_next, "on_next"):
             observer: Any = on_next
         else:
-            observer = _Callbacks(
-                on_next or noop, on_error or default_error, on_completed or noop
-            )
+            called = cast("Callable[[Any], Any] | None", on_next)
+            observer = _Callbacks(called or noop, on_error or default_error, on_completed or noop)
         return self.explorer.subscribe(self, observer, scheduler)
 
     def __await__(self) -> Generator[Any, None, T_co]:

@@ -23,6 +23,7 @@ import orjson
 import structlog
 
 from rxstream.engine.execution import GRACE_S, Execution
+from rxstream.engine.fusion import FUSE
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import EngineStatistics
 from rxstream.errors import (
@@ -49,7 +50,8 @@ _log = structlog.get_logger("rxstream.engine")
 class Engine:
     """Runs graphs. Use it as an asynchronous context manager, or call `open` and `close`.
 
-    `log` is None for one in memory, a path or URL (`"sqlite:events.db"`), or an `EventLog`.
+    `log` is None for one in memory, a path or URL (`"sqlite:events.db"`), or an `EventLog`. `fuse=False`
+    runs every operator by itself, which is slower and otherwise the same.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Engine:
         max_running: int = 64,
         max_queued: int = 1_000,
         grace_s: float = GRACE_S,
+        fuse: bool = True,
     ) -> None:
         self.log = open_log(log)
         self.draining = False
@@ -69,6 +72,7 @@ class Engine:
         self._max_running = max_running
         self._max_queued = max_queued
         self._grace_s = grace_s
+        self._fuse = fuse
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._queue: list[tuple[int, int, Execution]] = []
@@ -271,6 +275,7 @@ class Engine:
         self._running[execution.id] = task
 
     async def _lead(self, execution: Execution, begun: asyncio.Future[None] | None) -> None:
+        FUSE.set(self._fuse)  # in the context of this task only
         try:
             if begun is not None:
                 try:
