@@ -207,7 +207,9 @@ class Stage:
         """Its operator raised after it had given `out`, which goes on first."""
         if out:
             self.out.push(out)
-            if self.out.closed:  # one at a time, the element that raised would not have been reached
+            if (
+                self.out.closed
+            ):  # one at a time, the element that raised would not have been reached
                 self.leave()
                 return
         blame(error, self.node.id, self.node.where)
