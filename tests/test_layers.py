@@ -14,6 +14,7 @@ from tests.shipped import IMPORTS, MODULES, NAMES
 LAYERS = [
     ["errors"],
     ["codec"],
+    ["statecodec"],
     ["events"],
     ["source"],
     ["sink"],
