@@ -69,17 +69,14 @@ class _Published:
         return self._execution.recorder.room()
 
     def push(self, items: Sequence[Any]) -> None:
-        recorder = self._execution.recorder
-        at = recorder.now()
-        node_id = self._node.id
-        try:
-            for item in items:
-                recorder.add(EventType.STEP_OUTPUT, node_id, item, at=at)
-                self.last = item
-        except CodecError as error:
-            error.message = f"{node_id} emitted what cannot be recorded: {error.message}"
-            blame(error, node_id, self._node.where)
-            self._execution.runtime.node_failed(self._node, error)
+        recorder, node = self._execution.recorder, self._node
+        count, error = recorder.add_outputs(node.id, items)
+        if count:
+            self.last = items[count - 1]
+        if error is not None:
+            error.message = f"{node.id} emitted what cannot be recorded: {error.message}"
+            blame(error, node.id, node.where)
+            self._execution.runtime.node_failed(node, error)
             self.fail(error)
 
     def finish(self) -> None:
@@ -296,7 +293,7 @@ class Execution:
 
     def hurry(self, seconds: float) -> None:
         """Let it take no longer to end, once something has ended it."""
-        self.recorder.hurry(seconds)
+        self.recorder.hurry()
         if hasattr(self, "runtime"):
             self.runtime.tasks.hurry(seconds)
         self._patience = seconds

@@ -9,7 +9,7 @@ again, byte for byte, before the next. Must not know what runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -17,7 +17,7 @@ import structlog
 
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, LogError, classify
-from rxstream.events import MAX_EVENT_BYTES, Draft, draft, timestamp
+from rxstream.events import MAX_EVENT_BYTES, Draft, EventType, draft, timestamp
 from rxstream.log.contract import Commit, EventLog, ExecutionRecord
 
 TICK_S: Final = 0.005
@@ -100,6 +100,38 @@ class Recorder:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Record a fact. Raises `CodecError` when it has no JSON form or is over 1 MiB."""
+        made = draft(
+            event_type,
+            step_id,
+            self._encoded(data, step_id),
+            at=at,
+            metadata=b"null" if metadata is None else orjson.dumps(metadata),
+        )
+        self._pending.append(made)
+        self._pending_bytes += len(made.body)
+        self._added()
+
+    def add_outputs(self, step_id: str, items: Sequence[Any]) -> tuple[int, CodecError | None]:
+        """Record a batch as `step_output` facts of one moment.
+
+        Returns how many were, and why the next was not: it has no JSON form, or is over 1 MiB.
+        """
+        head = b'"timestamp":"%b","step_id":%b,"data":' % (timestamp(), orjson.dumps(step_id))
+        pending, size, count = self._pending, 0, 0
+        refused: CodecError | None = None
+        try:
+            for item in items:
+                body = b'%b%b,"metadata":null}' % (head, self._encoded(item, step_id))
+                pending.append(Draft(EventType.STEP_OUTPUT, body))
+                size += len(body)
+                count += 1
+        except CodecError as error:
+            refused = error
+        self._pending_bytes += size
+        self._added()
+        return count, refused
+
+    def _encoded(self, data: Any, step_id: str | None) -> bytes:
         encoded = self._encoder.encode(data)
         if len(encoded) > MAX_EVENT_BYTES:
             raise CodecError(
@@ -108,29 +140,16 @@ class Recorder:
                 code="element_too_large",
                 node=step_id,
             )
-        made = draft(
-            event_type,
-            step_id,
-            encoded,
-            at=at,
-            metadata=b"null" if metadata is None else orjson.dumps(metadata),
-        )
-        self._pending.append(made)
-        self._pending_bytes += len(made.body)
+        return encoded
+
+    def _added(self) -> None:
         if not self._closing:
             self._schedule()
-
-    @staticmethod
-    def now() -> bytes:
-        """A time stamp that several events of one batch share."""
-        return timestamp()
 
     # -- committing ----------------------------------------------------------------------------
 
     def _schedule(self) -> None:
         if self._under_way is not None or self._timer is not None or not self._pending:
-            return
-        if self._retry_since is not None:
             return
         due = self._last_commit + TICK_S
         half = (
@@ -247,17 +266,9 @@ class Recorder:
         if self.failed is not None:
             raise self.failed
 
-    def hurry(self, seconds: float) -> None:
-        """Let a log that refuses no longer be asked again than for this."""
+    def hurry(self) -> None:
+        """Ask a log that refuses once more and then no longer: that is within a second."""
         self._retry_budget = 0.0
-        if self._retry_since is not None:
-            self._loop.call_later(seconds, self._give_up)
-
-    def _give_up(self) -> None:
-        if self._retry_since is not None and self._timer is not None and self.failed is None:
-            self._timer.cancel()
-            self._timer = None
-            self._lost(LogError("the event log refuses commits, and nobody waits any longer"))
 
     def close(self) -> None:
         """Commit nothing more."""
