@@ -42,9 +42,11 @@ class Receiver(Protocol):
 
     def demand(self) -> int:
         """How many more elements can be of use at all."""
+        ...
 
     def exits(self) -> Iterator[Exit]:
         """The ends of the island behind it."""
+        ...
 
     def abandon(self) -> None:
         """What feeds it is gone and will say no end; let go of what it holds."""
@@ -59,6 +61,7 @@ class Exit(Protocol):
 
     def room(self) -> int:
         """How many elements may be pushed now."""
+        ...
 
 
 class Port:

@@ -69,6 +69,7 @@ class Watcher(Protocol):
 
     def busy(self) -> bool:
         """Whether something outside the graph (a commit under way) will make room."""
+        ...
 
 
 class Attempt(Protocol):

@@ -1,15 +1,19 @@
 """How nodes end: what is told of it, what is closed, and what user code may raise on the way."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from reactivex.subject import Subject
 
 import rxstream as rxs
 from rxstream import operators as ops
-from rxstream.errors import NodeError, RxStreamError
+from rxstream.engine.unit import Unit
+from rxstream.errors import AuthorError, NodeError, RxStreamError, StallError
+from rxstream.operator import Operator, OperatorSpec
 from rxstream.source import Port
 from rxstream.testing import virtual_time
 from tests.engine.parts import (
@@ -380,3 +384,92 @@ async def test_a_function_may_cancel_the_execution_it_runs_in() -> None:
     assert events[-1].data == {"reason": "enough"}
     assert sum(event.terminal for event in events) == 1
     assert kinds(events).count("step_output:map_1") <= 10
+
+
+class TestNothingHangs:
+    @virtual_time
+    async def test_when_an_operator_of_reactivex_cannot_even_be_made(self) -> None:
+        def broken() -> Any:
+            raise ValueError("cannot be made")
+
+        operator = Operator(OperatorSpec("broken", "foreign", rx=broken))
+
+        @rxs.graph
+        def g() -> Any:
+            return operator(rxs.source([1])).named("broken")
+
+        with pytest.raises(NodeError, match=r"'broken'.*cannot be made"):
+            await within(10, g.run())
+
+    @virtual_time
+    async def test_when_the_running_part_cannot_be_made(self) -> None:
+        def broken() -> Any:
+            raise ValueError("cannot be made")
+
+        operator = Operator(OperatorSpec("broken", "unit", make=broken))
+
+        @rxs.graph
+        def g() -> Any:
+            return operator(rxs.source([1]))
+
+        with pytest.raises(NodeError, match="cannot be made"):
+            await within(10, g.run())
+
+    @virtual_time
+    async def test_when_a_timer_of_a_unit_fails(self) -> None:
+        class Rings(Unit):
+            def start(self) -> None:
+                self.runtime.call_later(self, 1, self.ring)
+
+            def ring(self) -> None:
+                raise ValueError("rang")
+
+            def step(self) -> bool:
+                return False
+
+            def external(self) -> bool:
+                return True
+
+        operator = Operator(OperatorSpec("rings", "unit", make=Rings))
+
+        @rxs.graph
+        def g() -> Any:
+            return operator(rxs.source([1])).named("rings")
+
+        with pytest.raises(NodeError, match=r"'rings'.*rang"):
+            await within(10, g.run())
+
+    @virtual_time
+    async def test_when_a_unit_forgets_to_go_on(self) -> None:
+        class Forgets(Unit):
+            def step(self) -> bool:
+                self.inputs[0].take(1)
+                return False
+
+        operator = Operator(OperatorSpec("forgets", "unit", make=Forgets))
+
+        @rxs.graph
+        def g() -> Any:
+            return operator(rxs.source([1]))
+
+        with pytest.raises(StallError, match="nothing in this graph can ever move again"):
+            await within(10, g.run())
+
+    def test_another_thread_cannot_push_where_there_is_no_loop(self) -> None:
+        subject: Subject[int] = Subject()
+        seen: list[int] = []
+        rxs.source(subject).subscribe(seen.append)
+        subject.on_next(1)
+        raised: list[BaseException] = []
+
+        def push() -> None:
+            try:
+                subject.on_next(2)
+            except AuthorError as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=push)
+        thread.start()
+        thread.join()
+        assert seen == [1]
+        assert "inside asyncio.run" in str(raised[0])

@@ -195,6 +195,66 @@ class TestRefusing:
             await within(10, execution.result())
         await engine.close()
 
+    @virtual_time
+    async def test_a_commit_that_is_given_up_ends_the_execution(self) -> None:
+        class Leaves(FullLog):
+            def _commit(self, commit: Commit) -> asyncio.Future[int]:
+                if not self.full:
+                    return super()._commit(commit)
+                future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+                future.cancel()
+                return future
+
+        log = Leaves()
+        async with rxs.Engine(log) as engine:
+            execution = await engine.start(ticks)
+            await asyncio.sleep(1)
+            log.full = True
+            with pytest.raises(LogError, match="during a commit"):
+                await within(10, execution.result())
+
+    @virtual_time
+    async def test_the_first_commit_of_one_that_could_run_fails_its_start(self) -> None:
+        log = FullLog()
+        async with rxs.Engine(log, max_running=1) as engine:
+            log.full = True
+            with pytest.raises(LogError, match="full"):
+                await within(100, engine.start(waits))
+            log.full = False
+            assert (await engine.start(waits)).status == "running"
+
+    @virtual_time
+    async def test_while_opening_the_log_is_closed_again(self) -> None:
+        class Unreadable(rxs.MemoryLog):
+            async def records(self, **asked: Any) -> Any:
+                raise LogError("cannot read")
+
+        log = Unreadable()
+        with pytest.raises(LogError, match="cannot read"):
+            await rxs.Engine(log).open()
+        assert not log.is_open
+
+    @virtual_time
+    async def test_large_elements_wait_in_bounded_memory(self) -> None:
+        pulled = 0
+
+        @rxs.graph
+        def large() -> Any:
+            def texts() -> Any:
+                nonlocal pulled
+                while True:
+                    pulled += 1
+                    yield "x" * 500_000
+
+            return rxs.source(texts)
+
+        log = FullLog()
+        async with rxs.Engine(log) as engine:
+            await engine.start(large)
+            log.full = True
+            await asyncio.sleep(10)
+            assert pulled < 200
+
 
 class TestClose:
     @virtual_time
