@@ -27,6 +27,16 @@ from rxstream.operators.aggregate import (
     to_marbles,
     to_set,
 )
+from rxstream.operators.bounded_joins import (
+    enrich,
+    join_by,
+)
+from rxstream.operators.by_key import (
+    count_by,
+    keyed,
+    reduce_by,
+    scan_by,
+)
 from rxstream.operators.checking import (
     distinct_recent,
     rate_limit,
@@ -49,6 +59,10 @@ from rxstream.operators.concurrency import (
     observe_on,
     subscribe_on,
     unbounded,
+)
+from rxstream.operators.event_windows import (
+    window_by_event_time,
+    window_by_time,
 )
 from rxstream.operators.joining import (
     amb,
@@ -207,6 +221,7 @@ __all__ = [
     "concat_map",
     "contains",
     "count",
+    "count_by",
     "debounce",
     "decode_ndjson",
     "decode_sse",
@@ -227,6 +242,7 @@ __all__ = [
     "element_at",
     "element_at_or_default",
     "encode_ndjson",
+    "enrich",
     "exclusive",
     "expand",
     "fail",
@@ -248,6 +264,8 @@ __all__ = [
     "ignore_elements",
     "is_empty",
     "join",
+    "join_by",
+    "keyed",
     "last",
     "last_or_default",
     "latest",
@@ -273,12 +291,14 @@ __all__ = [
     "publish_value",
     "rate_limit",
     "reduce",
+    "reduce_by",
     "ref_count",
     "repeat",
     "replay",
     "retry",
     "sample",
     "scan",
+    "scan_by",
     "sequence_equal",
     "share",
     "single",
@@ -330,6 +350,8 @@ __all__ = [
     "validate",
     "while_do",
     "window",
+    "window_by_event_time",
+    "window_by_time",
     "window_toggle",
     "window_when",
     "window_with_count",

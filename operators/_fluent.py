@@ -17,9 +17,12 @@ from reactivex import Observable, abc
 
 from rxstream.operators import (
     aggregate,
+    bounded_joins,
+    by_key,
     checking,
     codecs,
     concurrency,
+    event_windows,
     joining,
     nesting,
     position,
@@ -35,9 +38,12 @@ from rxstream.stream import Stream
 
 MODULES: Final[tuple[ModuleType, ...]] = (
     aggregate,
+    bounded_joins,
+    by_key,
     checking,
     codecs,
     concurrency,
+    event_windows,
     joining,
     nesting,
     position,

@@ -13,20 +13,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from rxstream.errors import BufferOverflow
 from rxstream.operators._mapping import MISSING
-from rxstream.operators._types import V
 
 __all__ = ["AlignedPanes", "Fold", "OnFull", "Panes", "SessionPanes", "Window", "collecting"]
+
+V_co = TypeVar("V_co", covariant=True)
 
 OnFull = Literal["fail", "close"]
 """What becomes of more than is allowed: an error, or the window that is to close first closes early."""
 
 
 @dataclass(frozen=True)
-class Window(Generic[V]):
+class Window(Generic[V_co]):
     """A closed window: what had a time from `start` to before `end`, and this key.
 
     `value` is the tuple of the elements, or what they were reduced to. `revision` is 0 when the window
@@ -36,7 +37,7 @@ class Window(Generic[V]):
     start: float
     end: float
     key: Any
-    value: V
+    value: V_co
     revision: int = 0
 
 

@@ -6,6 +6,7 @@
 import asyncio
 import builtins
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from datetime import datetime
 from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
@@ -18,6 +19,7 @@ from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from rxstream.operator import DEFAULT_CAPACITY
 from rxstream.operators._lines import MAX_LENGTH
+from rxstream.operators.panes import Window
 from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 
@@ -94,6 +96,76 @@ class Fluent(Observable[T_co]):
         self, timespan: RelativeTime = 0.1, scheduler: abc.SchedulerBase | None = None
     ) -> Stream[str]: ...
     def to_set(self) -> Stream[set[T_co]]: ...
+    def enrich(
+        self,
+        table: Observable[B],
+        key: Callable[[T_co], Hashable],
+        table_key: Callable[[B], Hashable],
+        *,
+        max_keys: int = 10000,
+        table_first: bool = False,
+    ) -> Stream[tuple[T_co, B | None]]: ...
+    def join_by(
+        self,
+        other: Observable[B],
+        left_key: Callable[[T_co], Hashable],
+        right_key: Callable[[B], Hashable],
+        within: RelativeTime,
+        *,
+        max_items: int = 10000,
+        on_full: Literal["fail", "drop_oldest"] = "fail",
+    ) -> Stream[tuple[T_co, B]]: ...
+    def count_by(
+        self, key: Callable[[T_co], K], *, ttl: RelativeTime | None = None, max_keys: int = 10000
+    ) -> Stream[tuple[K, int]]: ...
+    def keyed(
+        self,
+        key: Callable[[T_co], K],
+        template: Callable[[Stream[T_co]], Stream[B]],
+        *,
+        max_keys: int = 10000,
+        ttl: RelativeTime | None = None,
+    ) -> Stream[tuple[K, B]]: ...
+    @overload
+    def reduce_by(
+        self,
+        key: Callable[[T_co], K],
+        accumulator: Callable[[S, T_co], S],
+        seed: S,
+        *,
+        ttl: RelativeTime | None = None,
+        max_keys: int = ...,
+    ) -> Stream[tuple[K, S]]: ...
+    @overload
+    def reduce_by(
+        self,
+        key: Callable[[T_co], K],
+        accumulator: Callable[[T_co, T_co], T_co],
+        *,
+        ttl: RelativeTime | None = None,
+        max_keys: int = ...,
+    ) -> Stream[tuple[K, T_co]]: ...
+    @overload
+    def scan_by(
+        self,
+        key: Callable[[T_co], K],
+        accumulator: Callable[[S, T_co], S],
+        seed: S,
+        *,
+        ttl: RelativeTime | None = None,
+        max_keys: int = ...,
+        on_evict: Callable[[K, S], object] | None = None,
+    ) -> Stream[tuple[K, S]]: ...
+    @overload
+    def scan_by(
+        self,
+        key: Callable[[T_co], K],
+        accumulator: Callable[[T_co, T_co], T_co],
+        *,
+        ttl: RelativeTime | None = None,
+        max_keys: int = ...,
+        on_evict: Callable[[K, T_co], object] | None = None,
+    ) -> Stream[tuple[K, T_co]]: ...
     def distinct_recent(
         self, max_keys: int, key: Callable[[T_co], Hashable] | None = None
     ) -> Stream[T_co]: ...
@@ -136,6 +208,143 @@ class Fluent(Observable[T_co]):
     def observe_on(self, scheduler: abc.SchedulerBase) -> Stream[T_co]: ...
     def subscribe_on(self, scheduler: abc.SchedulerBase) -> Stream[T_co]: ...
     def unbounded(self, reason: str) -> Stream[T_co]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[False] = ...,
+        key: Callable[[T_co], Hashable] | None = None,
+        max_windows: int = ...,
+        max_items: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[tuple[T_co, ...]]]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[False] = ...,
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[S, T_co], S],
+        init: S,
+        merge: Callable[[S, S], S] | None = None,
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[S]]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[False] = ...,
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[T_co, T_co], T_co],
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[T_co]]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[True],
+        key: Callable[[T_co], Hashable] | None = None,
+        max_windows: int = ...,
+        max_items: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> tuple[Stream[Window[tuple[T_co, ...]]], Stream[T_co]]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[True],
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[S, T_co], S],
+        init: S,
+        merge: Callable[[S, S], S] | None = None,
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> tuple[Stream[Window[S]], Stream[T_co]]: ...
+    @overload
+    def window_by_event_time(
+        self,
+        timestamp: Callable[[T_co], float | datetime],
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        out_of_orderness: RelativeTime = ...,
+        allowed_lateness: RelativeTime = ...,
+        with_late: Literal[True],
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[T_co, T_co], T_co],
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> tuple[Stream[Window[T_co]], Stream[T_co]]: ...
+    @overload
+    def window_by_time(
+        self,
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        key: Callable[[T_co], Hashable] | None = None,
+        max_windows: int = ...,
+        max_items: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[tuple[T_co, ...]]]: ...
+    @overload
+    def window_by_time(
+        self,
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[S, T_co], S],
+        init: S,
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[S]]: ...
+    @overload
+    def window_by_time(
+        self,
+        size: RelativeTime | None = None,
+        every: RelativeTime | None = None,
+        *,
+        gap: RelativeTime | None = None,
+        key: Callable[[T_co], Hashable] | None = None,
+        reduce: Callable[[T_co, T_co], T_co],
+        max_windows: int = ...,
+        on_full: Literal["fail", "close"] = ...,
+    ) -> Stream[Window[T_co]]: ...
     def amb(self, right_source: Observable[T_co] | AnyFuture[T_co]) -> Stream[T_co]: ...
     def combine_latest(self, *others: Observable[Any]) -> Stream[Any]: ...
     def concat(self, *sources: Observable[T_co]) -> Stream[T_co]: ...

@@ -17,9 +17,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "rxstream" / "_fluent.pyi"
 MODULES = (
     "aggregate",
+    "bounded_joins",
+    "by_key",
     "checking",
     "codecs",
     "concurrency",
+    "event_windows",
     "joining",
     "nesting",
     "position",
@@ -43,6 +46,7 @@ HEADER = '''\
 import asyncio
 import builtins
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from datetime import datetime
 from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
@@ -55,6 +59,7 @@ from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
 from rxstream.operator import DEFAULT_CAPACITY
 from rxstream.operators._lines import MAX_LENGTH
+from rxstream.operators.panes import Window
 from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 
@@ -126,7 +131,9 @@ def types(node: ast.FunctionDef) -> tuple[str, str]:
     """What an operator takes elements of, and what it returns."""
     assert node.returns is not None
     text = plain(node.returns)
-    found = re.fullmatch(r"Callable\[\[Observable\[(.*?)\]\], ((?:Stream|list|asyncio).*)\]", text)
+    found = re.fullmatch(
+        r"Callable\[\[Observable\[(.*?)\]\], ((?:Stream|list|tuple|asyncio).*)\]", text
+    )
     assert found, f"{node.name} must return Callable[[Observable[…]], Stream[…]], not {text}"
     taken, returned = found[1], found[2]
     return taken, returned

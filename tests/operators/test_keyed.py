@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rxstream
-from rxstream.operators.keyed import count_by, reduce_by, scan_by
+from rxstream.operators.by_key import count_by, reduce_by, scan_by
 from rxstream.stream import source
 from tests.operators.bench import decoded, plain, resumed
 from tests.operators.keys import ITEMS, letter, number, plus, rows

@@ -18,7 +18,7 @@ from rxstream.adapters import sinks
 from rxstream.engine.op import Op
 from rxstream.errors import GraphError
 from rxstream.operators._keyed import Chain, Step
-from rxstream.operators.keyed import count_by, keyed, reduce_by, scan_by
+from rxstream.operators.by_key import count_by, keyed, reduce_by, scan_by
 from rxstream.stream import Stream, source
 from tests.operators.bench import Bench, resumed
 from tests.operators.keys import ITEMS, letter, number, plus, rows

@@ -13,6 +13,7 @@ from reactivex.notification import Notification
 
 import rxstream
 from rxstream import operators as ops
+from rxstream.operators.panes import Window
 from rxstream.stream import Stream
 
 
@@ -46,6 +47,21 @@ def methods(numbers: Stream[int], words: Stream[str]) -> None:
     assert_type(numbers.drop_oldest(3).latest().block(), Stream[int])
     assert_type(numbers.catch(rxstream.of("x")), Stream[int | str])
     assert_type(numbers.all(lambda x: x > 0), Stream[bool])
+    assert_type(words.scan_by(len, lambda n, word: n + len(word), 0), Stream[tuple[int, int]])
+    assert_type(words.reduce_by(len, lambda a, b: a + b), Stream[tuple[int, str]])
+    assert_type(words.count_by(str.lower), Stream[tuple[str, int]])
+    assert_type(words.keyed(len, lambda s: s.map(str.encode)), Stream[tuple[int, bytes]])
+    assert_type(words.join_by(numbers, len, abs, 1.0), Stream[tuple[str, int]])
+    assert_type(words.enrich(numbers, len, abs), Stream[tuple[str, int | None]])
+    assert_type(words.window_by_time(1.0), Stream[Window[tuple[str, ...]]])
+    assert_type(
+        words.window_by_time(gap=1.0, reduce=lambda n, word: n + len(word), init=0),
+        Stream[Window[int]],
+    )
+    assert_type(words.window_by_event_time(len, 60, reduce=max), Stream[Window[str]])
+    windows, late = words.window_by_event_time(len, 60, with_late=True)
+    assert_type(windows, Stream[Window[tuple[str, ...]]])
+    assert_type(late, Stream[str])
     assert_type(rxstream.of((1, "a")).starmap(lambda n, text: text * n), Stream[str])
     assert_type(rxstream.of({"a": 1}).pluck("a"), Stream[int])
 
