@@ -100,7 +100,8 @@ def test_an_interrupt_is_nobodys_error(stops: type[BaseException]) -> None:
 
 
 def test_a_long_chain_is_several_functions() -> None:
-    stream = rxs.source(range(100)).pipe(*(ops.map(lambda n: n + 1) for _ in range(60)))
+    add: Any = ops.map(lambda n: n + 1)
+    stream = rxs.source(range(100)).pipe(*[add] * 60)
     seen: list[int] = []
     stream.subscribe(seen.append)
     assert seen == list(range(60, 160))
