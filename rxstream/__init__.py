@@ -53,6 +53,7 @@ from rxstream.operators.create import (
     to_async,
     using,
 )
+from rxstream.operators.panes import Window
 from rxstream.progress import progress
 from rxstream.sink import Sink
 from rxstream.source import PushSource, Source
@@ -78,6 +79,7 @@ __all__ = [
     "Status",
     "Stream",
     "StreamEvent",
+    "Window",
     "amb",
     "case",
     "catch",

@@ -112,11 +112,7 @@ class Stream(Fluent[T_co], Observable[T_co]):
 
     def named(self, name: str) -> Stream[T_co]:
         """Give this stream its id: letters, digits, `_` and `-`, at most 64, once. Returns itself."""
-        if not _NAME.match(name):
-            raise GraphError(
-                f"{name[:80]!r} cannot be a node's name: use 1 to 64 letters, digits, _ or -",
-                where=self.where,
-            )
+        check_name(name, self.where)
         if self.name is not None:
             raise GraphError(
                 f"the stream made at {self.where} is already named {self.name!r} "
@@ -169,7 +165,7 @@ class Stream(Fluent[T_co], Observable[T_co]):
         spec = OperatorSpec(
             sink.name, "sink", make=lambda: sink, arguments=sink.arguments, told=True
         )
-        written = Stream[Any](spec, (self,))
+        written: Stream[Any] = Stream(spec, (self,))
         if name is not None:
             written.named(name)
         return self
@@ -213,6 +209,15 @@ class _Callbacks:
         self.on_next = on_next
         self.on_error = on_error
         self.on_completed = on_completed
+
+
+def check_name(name: str, where: str) -> None:
+    """Raises `GraphError` for what cannot be a node's name."""
+    if not _NAME.match(name):
+        raise GraphError(
+            f"{name[:80]!r} cannot be a node's name: use 1 to 64 letters, digits, _ or -",
+            where=where,
+        )
 
 
 def make_source(origin: Any, *, name: str | None = None) -> Stream[Any]:

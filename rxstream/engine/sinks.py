@@ -53,11 +53,18 @@ class SinkUnit(Unit):
                     self._more = loop.create_future()
                     self._writing = False
                     await self._more
+                if edge.error is not None:
+                    # the sink is told too, so that it does not finish what is not the whole
+                    raise edge.error
         except BaseException as raised:
             task = asyncio.current_task()
             if isinstance(raised, KeyboardInterrupt | SystemExit) or (task and task.cancelling()):
                 raise
             error = ordinary(raised)
+            if raised is edge.error:
+                counters.ended("failed")
+                self.runtime.failed(error)
+                return
             blame(error, self.node.id, self.node.where)
             counters.errors += 1
             self.runtime.node_failed(self.node, error)
@@ -66,10 +73,6 @@ class SinkUnit(Unit):
             return
         finally:
             self._writing = False
-        if edge.error is not None:
-            counters.ended("failed")
-            self.runtime.failed(edge.error)
-            return
         counters.ended("completed")
         self.runtime.root_ended()
         self.close()

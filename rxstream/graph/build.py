@@ -17,7 +17,7 @@ from rxstream.errors import GraphError
 from rxstream.graph.lint import refuse
 from rxstream.graph.params import Parameters, shown
 from rxstream.graph.plan import Node, Plan
-from rxstream.stream import SCOPE, Scope, Stream
+from rxstream.stream import SCOPE, Scope, Stream, check_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -206,6 +206,7 @@ def _outputs(name: str, result: Any) -> tuple[dict[str, Stream[Any]], bool]:
                 f"output {key!r} of graph {name!r} is a {type(value).__name__}: "
                 "give a Stream under a string key"
             )
+        check_name(key, value.where)
     return dict(result), False
 
 
@@ -227,7 +228,8 @@ def make_plan(
         )
     reached = _reachable(roots)
     _refuse_forgotten(name, made, reached)
-    ids = _name_nodes(name, reached, outputs)
+    # the key of an only stream is not the author's
+    ids = _name_nodes(name, reached, {} if single else outputs)
     published = {stream.serial for stream in outputs.values()}
     keyed = published if list(outputs) != ["output"] else set()
     nodes = tuple(
@@ -295,7 +297,6 @@ def _name_nodes(
     name: str, reached: list[Stream[Any]], outputs: Mapping[str, Stream[Any]]
 ) -> dict[int, str]:
     keys = {stream.serial: key for key, stream in reversed(list(outputs.items()))}
-    single = len(outputs) == 1 and "output" in outputs
     taken: dict[str, Stream[Any]] = {}
     ids: dict[int, str] = {}
 
@@ -310,7 +311,7 @@ def _name_nodes(
         ids[stream.serial] = identity
 
     for stream in reached:
-        key = None if single else keys.get(stream.serial)
+        key = keys.get(stream.serial)
         if stream.name is not None:
             take(stream.prefix + stream.name, stream)
         elif key is not None:

@@ -89,6 +89,13 @@ class Parameters:
         """Every parameter's value, defaults included. Raises `InvalidParameters`."""
         streams = {name: value for name, value in given.items() if name in self.streams}
         plain = {name: value for name, value in given.items() if name not in self.streams}
+        for name in self.streams:
+            if name in self.required and not isinstance(streams.get(name), Observable):
+                found = type(streams[name]).__name__ if name in streams else "missing"
+                message = f"{name} is {found}: expected a stream"
+                raise InvalidParameters(
+                    message, detail=[{"name": name, "message": message, "expected": "a stream"}]
+                )
         try:
             values = dict(self._adapter.validate_python(plain))
         except ValidationError as error:

@@ -373,6 +373,28 @@ class TestSinks:
         assert (await events_of(execution))[-1].data["error"]["kind"] == "world"
 
     @virtual_time
+    async def test_an_error_before_it_reaches_it_too(self) -> None:
+        class Publishes(_Writes):
+            published = False
+
+            @asynccontextmanager
+            async def open(self, port: Port) -> AsyncIterator[Any]:
+                async with super().open(port) as write:
+                    yield write
+                    self.published = True
+
+        sink = Publishes()
+
+        @rxs.graph
+        def g() -> Any:
+            rxs.source([1, 0]).pipe(ops.map(lambda n: 1 // n)).to(sink)
+
+        with pytest.raises(NodeError, match="map_1"):
+            await g.run()
+        assert sink.items == [1]
+        assert not sink.published
+
+    @virtual_time
     async def test_subscribed_it_reads_the_log_from_the_first_event(self) -> None:
         sink = _Writes(delay=1)
         execution = await started(doubled, n=10)

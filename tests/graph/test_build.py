@@ -48,6 +48,13 @@ class TestIds:
         assert ids(plan) == ["numbers", "doubled"]
         assert plan.outputs == {"doubled": "doubled", "numbers": "numbers"}
 
+    def test_a_key_of_any_name_names_its_node(self) -> None:
+        @rxs.graph
+        def g() -> Any:
+            return {"output": rxs.source([1])}
+
+        assert ids(g.build()) == ["output"]
+
     def test_a_nested_graph_prefixes_its_nodes_and_a_second_one_is_counted(self) -> None:
         @rxs.graph
         def inner(n: int) -> Any:
@@ -104,6 +111,9 @@ class TestRefused:
 
     def test_a_second_name(self) -> None:
         assert "already named 'a'" in refused(lambda: rxs.source([1]).named("a").named("b"))
+
+    def test_an_output_whose_key_is_no_name(self) -> None:
+        assert "'a b'" in refused(lambda: {"a b": rxs.source([1])})
 
     def test_no_output_and_no_sink(self) -> None:
         assert "no output and no sink" in refused(lambda: None)
@@ -184,6 +194,8 @@ class TestNesting:
             return doubled(rxs.source([1]))
 
         assert "doubled.double" in ids(g.build())
+        with pytest.raises(InvalidParameters, match="expected a stream"):
+            doubled(3)  # type: ignore[arg-type]  # the mistake is meant
         assert doubled.template
         with pytest.raises(GraphError, match=r"cannot be started|takes streams"):
             rxs.Engine(graphs=[doubled])
