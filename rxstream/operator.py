@@ -34,11 +34,16 @@ DEFAULT_CAPACITY = 64
 
 @dataclass(frozen=True)
 class Buffer:
-    """How much may wait on an edge and what happens to more."""
+    """How much may wait on an edge and what happens to more.
+
+    With `spill` more goes to a file of at most `max_bytes` in `folder`, or where temporary files go.
+    """
 
     policy: Policy = "block"
     capacity: int = DEFAULT_CAPACITY
     reducer: Callable[[Any, Any], Any] | None = None
+    max_bytes: int = 0
+    folder: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

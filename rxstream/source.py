@@ -19,8 +19,8 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 
-Policy = Literal["block", "latest", "drop_oldest", "drop_newest", "coalesce", "fail"]
-"""What a full buffer does: wait, or which element it gives up, or fail."""
+Policy = Literal["block", "latest", "drop_oldest", "drop_newest", "coalesce", "spill", "fail"]
+"""What a full buffer does: wait, or which element it gives up, or put it into a file, or fail."""
 
 
 class Port(Protocol):

@@ -1,8 +1,9 @@
 """Edges: the bounded queue in front of a unit, and what it does when it is full.
 
 `block` gives no credit when full, so nothing is lost and the feeder waits. The lossy policies always have
-room: what they give up is counted. An edge that its unit does not read yet (`concat`'s second) gives no
-credit either, so what feeds it is not even started.
+room: what they give up is counted. `spill` always has room and gives nothing up. An edge that its unit does
+not read yet (`concat`'s second) gives no credit either, so what feeds it is not even started, unless its
+policy always has room.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rxstream.engine.op import ALL
+from rxstream.engine.spill import SpillQueue
 from rxstream.engine.statistics import EdgeStatistics
 from rxstream.errors import BufferOverflow, blame
 from rxstream.operator import Buffer
@@ -54,7 +56,9 @@ class Edge:
         """Why, if not because all was well."""
         self.elements = 0
         self.dropped = 0
-        self._items: deque[Any] = deque()
+        self._items: deque[Any] | SpillQueue = deque()
+        if buffer.policy == "spill":
+            self._items = SpillQueue(buffer.capacity, buffer.max_bytes, buffer.folder)
         self._blocked_since: float | None = None
         self._blocked_s = 0.0
 
@@ -71,6 +75,13 @@ class Edge:
     def push(self, items: Sequence[Any]) -> None:
         self.elements += len(items)
         queue, buffer = self._items, self.buffer
+        if isinstance(queue, SpillQueue):
+            try:
+                queue.extend(items)
+            except Exception as error:
+                self._break(error)
+            self.reader.ready()
+            return
         free = buffer.capacity - len(queue)
         if buffer.policy == "block" or len(items) <= free:
             queue.extend(items)
@@ -100,7 +111,7 @@ class Edge:
                 BufferOverflow(
                     f"the buffer before {self.reader.node.id!r} holds {buffer.capacity} elements and "
                     "was full: give it another policy (block, latest, drop_oldest, drop_newest, "
-                    "coalesce) or a larger capacity"
+                    "coalesce, spill) or a larger capacity"
                 )
             )
         self.reader.ready()
@@ -143,7 +154,9 @@ class Edge:
     def take(self, count: int) -> list[Any]:
         """Up to `count` elements, oldest first; wakes the feeder."""
         queue = self._items
-        if count >= len(queue):
+        if isinstance(queue, SpillQueue):
+            taken = queue.take(count)
+        elif count >= len(queue):
             taken = list(queue)
             queue.clear()
         else:
@@ -189,4 +202,5 @@ class Edge:
             self.elements,
             self.dropped,
             blocked,
+            self._items.bytes if isinstance(self._items, SpillQueue) else 0,
         )

@@ -22,6 +22,7 @@ from reactivex import Observable
 from reactivex.observer import Observer
 
 from rxstream.engine.island import CURRENT, ordinary
+from rxstream.engine.spill import SpillQueue
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import BufferOverflow
 from rxstream.operator import Buffer
@@ -305,7 +306,9 @@ class PushUnit(Unit):
         self._policy: Policy = buffer.policy if buffer else source.policy
         self._capacity = buffer.capacity if buffer else source.capacity
         self._reducer = buffer.reducer if buffer else None
-        self._inbox: deque[Any] = deque()
+        self._inbox: deque[Any] | SpillQueue = deque()
+        if buffer is not None and buffer.policy == "spill":
+            self._inbox = SpillQueue(buffer.capacity, buffer.max_bytes, buffer.folder)
         self._changed = threading.Condition()
         self._connected = False
         self._disconnect: Callable[[], None] | None = None
@@ -321,23 +324,30 @@ class PushUnit(Unit):
         with self._changed:
             if self._over or self._gone:
                 return False
-            if len(self._inbox) >= self._capacity and not self._make_room(item, timeout):
-                return not (self._over or self._gone)
-            self._inbox.append(item)
+            inbox = self._inbox
+            if isinstance(inbox, SpillQueue):
+                try:
+                    inbox.append(item)
+                except Exception as raised:  # the graph's, not the producer's
+                    return self._break(raised)
+            else:
+                if len(inbox) >= self._capacity and not self._make_room(inbox, item, timeout):
+                    return not (self._over or self._gone)
+                inbox.append(item)
         self._call()
         return True
 
-    def _make_room(self, item: Any, timeout: float | None) -> bool:
+    def _make_room(self, inbox: deque[Any], item: Any, timeout: float | None) -> bool:
         """Whether the item may be appended now; the policy's work is done either way."""
         if self._policy == "block" and threading.get_ident() != self.runtime.thread:
             free = self._changed.wait_for(
-                lambda: self._gone or self._over or len(self._inbox) < self._capacity, timeout
+                lambda: self._gone or self._over or len(inbox) < self._capacity, timeout
             )
             if not free:
                 raise TimeoutError(f"{self.node.id} had no room for {timeout} s")
             return not (self._gone or self._over)
         if self._policy in ("drop_oldest", "latest"):
-            self._inbox.popleft()
+            inbox.popleft()
             self.dropped += 1
             return True
         if self._policy == "drop_newest":
@@ -345,7 +355,7 @@ class PushUnit(Unit):
             return False
         if self._policy == "coalesce" and self._reducer is not None:
             try:
-                self._inbox[-1] = self._reducer(self._inbox[-1], item)
+                inbox[-1] = self._reducer(inbox[-1], item)
             except Exception as raised:  # the graph's, not the producer's
                 return self._break(raised)
             self.dropped += 1

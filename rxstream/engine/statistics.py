@@ -27,7 +27,10 @@ class NodeStatistics:
 
 @dataclass(frozen=True)
 class EdgeStatistics:
-    """One queue: how full it is, what passed, what was dropped, seconds it held its feeder back."""
+    """One queue: how full it is, what passed, what was dropped, seconds it held its feeder back.
+
+    `spilled_bytes` of what waits are in a file, or about to be.
+    """
 
     edge: str
     policy: str
@@ -36,6 +39,7 @@ class EdgeStatistics:
     elements: int
     dropped: int
     blocked_s: float
+    spilled_bytes: int = 0
 
 
 @dataclass(frozen=True)
