@@ -93,12 +93,13 @@ async def test_cancelling_ends_the_processes_of_an_execution() -> None:
             "sh", "-c", "sleep 1000 & while :; do echo x; sleep 0.01; done"
         ).named("sh")
 
+    before = set(psutil.Process().children(recursive=True))
     async with rxs.Engine(graphs=[endless]) as engine:
         execution = await engine.start(endless)
         async for event in execution.events():
             if event.event_type == "step_output":
                 break
-        family = psutil.Process().children(recursive=True)
+        family = set(psutil.Process().children(recursive=True)) - before
         assert len(family) >= 2
         execution.cancel("enough")
         async with asyncio.timeout(5):

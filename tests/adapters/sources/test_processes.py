@@ -28,8 +28,19 @@ def alive(pid: int) -> bool:
         return False
 
 
+_known: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def known() -> None:
+    """What other tests share for longer (a model's server, a tracker) is not ours."""
+    _known.clear()
+    _known.update(psutil.Process().children())
+
+
 def children() -> list[psutil.Process]:
-    return psutil.Process().children()
+    """What the test itself has started and not ended."""
+    return [child for child in psutil.Process().children() if child not in _known]
 
 
 async def pids(run: Run, count: int) -> list[int]:
