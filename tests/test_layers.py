@@ -20,6 +20,7 @@ LAYERS = [
     ["sink"],
     ["log"],
     ["operator", "stream", "_fluent"],  # a Stream applies operators, an operator makes a Stream
+    ["failures"],
     ["graph"],
     ["engine"],
     ["progress"],  # said by a user's code to the engine that runs it

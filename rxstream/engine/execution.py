@@ -37,6 +37,7 @@ from rxstream.errors import (
     classify,
 )
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
+from rxstream.failures import located
 from rxstream.graph.plan import Node, Plan
 from rxstream.log.contract import EventLog, ExecutionRecord
 from rxstream.sink import Sink
@@ -169,15 +170,16 @@ class Execution:
         await self._ended.wait()
         if self._error is None:
             return self._value
-        if isinstance(self._error, RxStreamError):
-            raise self._error
         node = getattr(self._error, "node", None)
         where = getattr(self._error, "where", None)
+        operator = self.plan.by_id[node].operator if node in self.plan.by_id else None
+        if isinstance(self._error, RxStreamError):
+            raise located(self._error, operator)
         place = f"node {node!r} (at {where}) failed: " if node else ""
         shown = classify(self._error)
-        raise NodeError(
-            f"{place}{shown['code']}: {shown['message']}", node=node, where=where
-        ) from self._error
+        error = NodeError(f"{place}{shown['code']}: {shown['message']}", node=node, where=where)
+        error.__cause__ = self._error
+        raise located(error, operator)
 
     async def wait(self) -> None:
         """Wait until it has ended, whichever way."""

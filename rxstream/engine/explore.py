@@ -20,6 +20,7 @@ from rxstream.engine.runtime import Escaped, Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
 from rxstream.engine.wiring import launch
 from rxstream.events import Progress
+from rxstream.failures import located
 from rxstream.graph.build import make_plan
 from rxstream.graph.plan import Node
 from rxstream.stream import Stream
@@ -64,7 +65,8 @@ class _Observed:
     def fail(self, error: BaseException) -> None:
         if not self.closed:
             self.closed = True
-            self.runtime.failed(error)
+            node = self.runtime.plan.by_id.get(getattr(error, "node", None) or "")
+            self.runtime.failed(located(error, node.operator if node else None))
 
     def abandon(self) -> None:
         pass
