@@ -31,19 +31,17 @@ def graph(name: str, form: str, pairs: tuple[str, ...], verbose: int, log_level:
         bound = parameters.bind(target.load(name), pairs)
         with failure.building(bound.name):
             plan = bound.build()
+        for finding in plan.findings:
+            click.echo(f"rxstream: {finding.level}: {finding.message}", err=True)
         stdout.write_all(descriptor, _drawn(plan, form).rstrip("\n").encode() + b"\n")
     return failure.DONE
 
 
 def _drawn(plan: Plan, form: str) -> str:
     if form == "mermaid":
-        from rxstream.graph.mermaid import mermaid
-
-        return mermaid(plan)
+        return plan.mermaid()
     if form == "svg":
-        from rxstream.graph.draw import svg
-
-        return svg(plan)
+        return plan.svg()
     import orjson
 
     return orjson.dumps(plan.describe(), option=orjson.OPT_INDENT_2).decode()

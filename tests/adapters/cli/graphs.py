@@ -102,3 +102,14 @@ def large(n: int) -> Any:
 
 
 bound = count.bind(n=2)
+
+
+@rxstream.graph
+def grouped() -> Any:
+    """Groups numbers of which nobody knows how many come."""
+
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    source = rxstream.source(numbers).named("numbers")
+    return source.group_by(lambda n: n).flat_map(lambda group: group.count())

@@ -32,3 +32,11 @@ def test_svg_is_a_picture_by_itself(rxstream: Any) -> None:
     status, out, said = rxstream.run("graph", "graphs.py:talk", "--format", "svg")
     assert (status, said) == (0, [])
     assert ElementTree.fromstring(out).tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_what_the_linter_found_goes_to_stderr(rxstream: Any) -> None:
+    status, out, said = rxstream.run("graph", "graphs.py:grouped")
+    assert status == 0
+    assert out.startswith("flowchart")
+    assert said[0].startswith("rxstream: warning: 'group_by_1'")
+    assert ".unbounded(" in said[0]
