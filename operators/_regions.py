@@ -1,58 +1,89 @@
 """Units that start what is before them anew: each attempt is a fresh copy of that part of the graph.
 
-Batches of an attempt go straight on; its end or error decides here whether another begins. State of the
-nodes inside is lost between attempts, as a second subscription loses it in reactivex.
+Batches of an attempt go straight on; its end or error decides here whether another begins, and when. State
+of the nodes inside is lost between attempts, as a second subscription loses it in reactivex.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rxstream.engine.op import ALL
 from rxstream.engine.region import Inlet
 from rxstream.engine.unit import Unit
+from rxstream.errors import classify
+from rxstream.operators._draining import _KINDS
 
 
 class Attempts(Unit):
-    """Runs the wrapped part while `again` says so."""
+    """Runs the wrapped part while `pause` gives a time until the next attempt."""
 
     def __init__(self) -> None:
         self.attempt = 0
+        """Attempts begun, the one under way included."""
         self.region: Any = None
         self.ended = True
         """No attempt is under way."""
         self.error: BaseException | None = None
+        self.begun_at = 0.0
+        """When the attempt began, on the loop's clock."""
+        self._left: float | None = None
+        """Restored: seconds until the next attempt; it begins without being asked for."""
+        self._due_at = 0.0
+        self._handle: asyncio.TimerHandle | None = None
 
     # -- what a subclass says ------------------------------------------------------------------
 
-    def again(self) -> bool:
-        """Whether to begin another attempt; `error` says how the one before ended."""
+    def pause(self) -> float | None:
+        """Seconds until another attempt, or None for no other; `error` says how the one before ended."""
         raise NotImplementedError
 
     def may_follow(self) -> bool:
         """Whether an error of the attempt that begins may be followed by another attempt."""
         return False
 
+    def give_up(self, error: BaseException) -> None:
+        """No other attempt follows the one that failed."""
+        self.pass_on(error)
+
     # -- the machinery -------------------------------------------------------------------------
 
     def step(self) -> bool:
-        if not self.ended:
+        if not self.ended or self._handle is not None:
             return False
         region, self.region = self.region, None
         if region is not None:
             region.dispose()
-        if not self.again():
+        left, self._left = self._left, None
+        pause = self.pause() if left is None else left
+        if pause is None:
             if self.error is None:
                 self.finish()
             else:
-                self.pass_on(self.error)
-            return False
+                self.give_up(self.error)
+        elif pause > 0:
+            self._due_at = self.runtime.now() + pause
+            self._handle = self.runtime.call_later(self, pause, self._ring)
+            # a unit that awaits is ended by `stop`, as one is that waits for the last attempt to close
+            self.runtime.tasks.awaiting.add(self)
+        else:
+            self._begin()
+        return False
+
+    def _ring(self) -> None:
+        self._handle = None
+        self.runtime.tasks.awaiting.discard(self)
+        self._left = 0.0
+        self.ready()
+
+    def _begin(self) -> None:
         self.attempt += 1
         self.ended = False
         self.error = None
+        self.begun_at = self.runtime.now()
         self.region = self.runtime.region(self, Inlet(self), self.attempt, self.may_follow())
-        return False
 
     def inlet_push(self, items: Sequence[Any]) -> None:
         """A batch of the attempt, within credit."""
@@ -73,23 +104,61 @@ class Attempts(Unit):
         """What is wanted behind."""
         return self.out.demand() if self.limited else ALL
 
+    def external(self) -> bool:
+        return self._handle is not None
+
     def dispose(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
         region, self.region = self.region, None
         if region is not None:
             region.dispose()
 
+    # -- its state as plain data ---------------------------------------------------------------
+
+    def state(self) -> Any:
+        """What the subclass holds."""
+        return None
+
+    def go_on(self, state: Any) -> None:
+        """Take back what `state` gave."""
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Attempts before the next to begin, seconds until it, how the last ended, what a subclass holds.
+
+        An attempt under way is the next to begin: it goes on with the state of what is inside.
+        """
+        if not self.ended:
+            return (self.attempt - 1, 0.0, None, self.state())
+        left = self._left
+        if self._handle is not None:
+            left = max(0.0, self._due_at - self.runtime.now())
+        error = None
+        if self.error is not None:
+            said = classify(self.error)
+            error = (said["kind"], said["code"], said["message"])
+        return (self.attempt, left, error, self.state())
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from a snapshot; called before `start`. An error comes back by kind, code and message."""
+        self.attempt, self._left, error, held = state
+        self.error = None
+        if error is not None:
+            kind, code, message = error
+            self.error = _KINDS[kind](message, code=code)
+        self.go_on(held)
+
 
 class Retry(Attempts):
-    """Another attempt after an error, `count` attempts in all."""
+    """Another attempt after an error, at once, `count` attempts in all."""
 
     def __init__(self, count: int | None) -> None:
         super().__init__()
         self.count = count
 
-    def again(self) -> bool:
-        if self.attempt and self.error is None:
-            return False
-        return self.count is None or self.attempt < self.count
+    def pause(self) -> float | None:
+        over = self.attempt and self.error is None
+        return 0.0 if not over and self.may_follow() else None
 
     def may_follow(self) -> bool:
         return self.count is None or self.attempt < self.count
@@ -102,5 +171,5 @@ class Repeat(Attempts):
         super().__init__()
         self.more = more
 
-    def again(self) -> bool:
-        return self.error is None and bool(self.more(self.attempt))
+    def pause(self) -> float | None:
+        return 0.0 if self.error is None and self.more(self.attempt) else None

@@ -5,8 +5,9 @@
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from datetime import datetime
+from random import Random
 from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
@@ -17,7 +18,9 @@ from reactivex.subject import Subject
 from reactivex.typing import AbsoluteOrRelativeTime, AnyFuture, RelativeTime
 from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
+from rxstream.failures import Budget, Failure
 from rxstream.operator import DEFAULT_CAPACITY
+from rxstream.operators._lettering import DeadLetter
 from rxstream.operators._lines import MAX_LENGTH
 from rxstream.operators.panes import Window
 from rxstream.operators.sse import ServerSentEvent
@@ -562,6 +565,46 @@ class Fluent(Observable[T_co]):
         scheduler: abc.SchedulerBase | None = None,
     ) -> Stream[B]: ...
     def share(self) -> Stream[T_co]: ...
+    def default_on_error(
+        self, value: B, only: Failure | Collection[Failure] | None = None
+    ) -> Stream[T_co | B]: ...
+    def fallback(
+        self, other: Observable[B], only: Failure | Collection[Failure] | None = None
+    ) -> Stream[T_co | B]: ...
+    def idle_timeout(self, seconds: float) -> Stream[T_co]: ...
+    def map_async_with_dead_letters(
+        self,
+        fn: Callable[[T_co], Awaitable[B]],
+        concurrency: int = 1,
+        ordered: bool = True,
+        only: Failure | Collection[Failure] | None = None,
+        *,
+        name: str | None = None,
+    ) -> tuple[Stream[B], Stream[DeadLetter]]: ...
+    def map_or_skip(
+        self, fn: Callable[[T_co], B], skip: Failure | Collection[Failure] | None = "malformed"
+    ) -> Stream[B]: ...
+    def map_with_dead_letters(
+        self,
+        fn: Callable[[T_co], B],
+        only: Failure | Collection[Failure] | None = None,
+        *,
+        name: str | None = None,
+    ) -> tuple[Stream[B], Stream[DeadLetter]]: ...
+    def retry_with_backoff(
+        self,
+        attempts: int | None = 5,
+        *,
+        first: float = 0.1,
+        factor: float = 2.0,
+        maximum: float = 30.0,
+        jitter: Literal["full", "none"] = "full",
+        budget: Budget | None = None,
+        only: Failure | Collection[Failure] | None = ("transient", "timeout"),
+        reset_after: float | None = None,
+        random: Random | None = None,
+    ) -> Stream[T_co]: ...
+    def total_timeout(self, seconds: float) -> Stream[T_co]: ...
     def coalesce_text(
         self: Observable[str],
         min_chars: int = 10,

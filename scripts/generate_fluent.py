@@ -29,6 +29,7 @@ MODULES = (
     "resilience",
     "select",
     "sharing",
+    "supervision",
     "text",
     "time",
     "transform",
@@ -45,8 +46,9 @@ HEADER = '''\
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from datetime import datetime
+from random import Random
 from typing import Any, Literal, overload
 
 from reactivex import GroupedObservable, Observable, abc
@@ -57,7 +59,9 @@ from reactivex.subject import Subject
 from reactivex.typing import AbsoluteOrRelativeTime, AnyFuture, RelativeTime
 from typing_extensions import TypeVar, TypeVarTuple, Unpack
 
+from rxstream.failures import Budget, Failure
 from rxstream.operator import DEFAULT_CAPACITY
+from rxstream.operators._lettering import DeadLetter
 from rxstream.operators._lines import MAX_LENGTH
 from rxstream.operators.panes import Window
 from rxstream.operators.sse import ServerSentEvent

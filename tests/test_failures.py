@@ -129,8 +129,8 @@ def test_a_rule_that_says_nonsense_is_refused() -> None:
 
 def test_failures_an_operator_was_given_are_checked() -> None:
     assert failures.checked("x", "only", None) is None
-    assert failures.checked("x", "only", "timeout") == {"timeout"}
-    assert failures.checked("x", "only", ("fatal", "timeout")) == {"fatal", "timeout"}
+    assert failures.checked("x", "only", "timeout") == frozenset(["timeout"])
+    assert failures.checked("x", "only", ("fatal", "timeout")) == frozenset(["fatal", "timeout"])
     for wrong in ((), "odd", ("fatal", "odd")):
         with pytest.raises(GraphError, match="only of x cannot be"):
             failures.checked("x", "only", wrong)  # type: ignore[arg-type]  # what is tested

@@ -172,7 +172,8 @@ class Execution:
             return self._value
         node = getattr(self._error, "node", None)
         where = getattr(self._error, "where", None)
-        operator = self.plan.by_id[node].operator if node in self.plan.by_id else None
+        made = self.plan.by_id.get(node or "")
+        operator = made.operator if made else None
         if isinstance(self._error, RxStreamError):
             raise located(self._error, operator)
         place = f"node {node!r} (at {where}) failed: " if node else ""

@@ -22,8 +22,11 @@ CREATION = sorted(
     for name, function in vars(reactivex).items()
     if inspect.isfunction(function) and function.__module__ == "reactivex"
 )
-NOT_OPERATORS = {"partition", "partition_indexed", "to_future"}
-"""They give a list and a future, not a stream."""
+NOT_OPERATORS = {
+    *("map_async_with_dead_letters", "map_with_dead_letters", "partition", "partition_indexed"),
+    "to_future",
+}
+"""They give several streams and a future, not a stream."""
 
 OPENED = Observable[Any]()
 GIVEN: dict[str, tuple[Any, ...]] = {
@@ -36,6 +39,7 @@ GIVEN: dict[str, tuple[Any, ...]] = {
     "concat": (OPENED,),
     "do": (reactivex.Subject[Any](),),
     "enrich": (OPENED, print, print),
+    "fallback": (OPENED,),
     "fork_join": (OPENED,),
     "group_by_until": (print, None, print),
     "group_join": (OPENED, print, print),
