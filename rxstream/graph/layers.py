@@ -15,8 +15,8 @@ from typing import Final, Literal
 
 Point = tuple[float, float]
 
-ROW_GAP: Final = 20.0
-LANE_GAP: Final = 11.0
+ROW_GAP: Final = 28.0
+LANE_GAP: Final = 14.0
 """Between a passing link and what is above or below it."""
 COLUMN_GAP: Final = 34.0
 COLUMN_GAP_MAX: Final = 120.0

@@ -148,7 +148,7 @@ def test_a_fan_is_centred_on_what_feeds_it() -> None:
     sizes = dict.fromkeys("sabct", (100.0, 50.0))
     edges = [("s", "a"), ("s", "b"), ("s", "c"), ("a", "t"), ("b", "t"), ("c", "t")]
     layout = lay_out(sizes, edges)
-    assert layout.boxes["s"].y == layout.boxes["b"].y == layout.boxes["t"].y == pytest.approx(70)
+    assert layout.boxes["s"].y == layout.boxes["b"].y == layout.boxes["t"].y == pytest.approx(78)
 
 
 def test_crossings_that_need_not_be_are_undone() -> None:
