@@ -16,6 +16,11 @@ from rxstream.events import StreamEvent, draft, seal
 from .writing import FakePort
 
 
+def opened(folder: Path) -> list[str]:
+    """Files this process holds open below a folder."""
+    return [f.path for f in psutil.Process().open_files() if f.path.startswith(str(folder))]
+
+
 @dataclass
 class Point:
     x: int
@@ -64,8 +69,8 @@ async def test_a_batch_is_in_the_file_when_its_write_returns(tmp_path: Path) -> 
         for i in range(5):
             await give([i])
             assert read(path) == list(range(i + 1))
-        assert [f.path for f in psutil.Process().open_files()] == [str(path)]
-    assert psutil.Process().open_files() == []
+        assert opened(tmp_path) == [str(path)]
+    assert opened(tmp_path) == []
 
 
 async def test_a_file_is_begun_anew_unless_it_is_appended_to(tmp_path: Path) -> None:
@@ -107,4 +112,4 @@ async def test_what_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> Non
         await write(tmp_path, [1])
     with pytest.raises(WorldError, match=r"^cannot write /dev/full: no space left on device$"):
         await write(Path("/dev/full"), [1], append=True)
-    assert psutil.Process().open_files() == []
+    assert opened(tmp_path) == []
