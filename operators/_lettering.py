@@ -32,8 +32,8 @@ def letter(unit: Unit, item: Any, error: Exception, failure: Failure) -> DeadLet
     return {"input": item, "node": unit.node.id, "error": classify(error), "failure": failure}
 
 
-class Tried(Draining):
-    """`function(element)`; of an error of certain kinds what `failed` makes of it, any other ends it."""
+class MapOrSkip(Draining):
+    """`function(element)`; elements it fails for in certain ways are left out, any other error ends it."""
 
     def __init__(self, function: Callable[[Any], Any], only: frozenset[Failure] | None) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class Tried(Draining):
 
     def went_well(self, result: Any) -> None:
         """Append to `pending` what goes on."""
-        raise NotImplementedError
+        self.pending.append(result)
 
     def went_wrong(self, item: Any, error: Exception, failure: Failure) -> None:
         """Append to `pending` what goes on all the same."""
-        raise NotImplementedError
+        self.out.counters.errors += 1
 
     def take(self, items: Sequence[Any]) -> None:
         begun = perf_counter()
@@ -69,17 +69,7 @@ class Tried(Draining):
             self.out.counters.busy_s += perf_counter() - begun
 
 
-class MapOrSkip(Tried):
-    """Elements the function fails for are left out, and counted."""
-
-    def went_well(self, result: Any) -> None:
-        self.pending.append(result)
-
-    def went_wrong(self, item: Any, error: Exception, failure: Failure) -> None:
-        self.out.counters.errors += 1
-
-
-class Lettered(Tried):
+class Lettered(MapOrSkip):
     """Pairs: True with a result, False with a dead letter."""
 
     def went_well(self, result: Any) -> None:

@@ -7,6 +7,7 @@ of the nodes inside is lost between attempts, as a second subscription loses it 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,9 +37,9 @@ class Attempts(Unit):
 
     # -- what a subclass says ------------------------------------------------------------------
 
+    @abstractmethod
     def pause(self) -> float | None:
         """Seconds until another attempt, or None for no other; `error` says how the one before ended."""
-        raise NotImplementedError
 
     def may_follow(self) -> bool:
         """Whether an error of the attempt that begins may be followed by another attempt."""
@@ -133,11 +134,8 @@ class Attempts(Unit):
         left = self._left
         if self._handle is not None:
             left = max(0.0, self._due_at - self.runtime.now())
-        error = None
-        if self.error is not None:
-            said = classify(self.error)
-            error = (said["kind"], said["code"], said["message"])
-        return (self.attempt, left, error, self.state())
+        error = None if self.error is None else classify(self.error)
+        return (self.attempt, left, error and tuple(error.values()), self.state())
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Go on from a snapshot; called before `start`. An error comes back by kind, code and message."""

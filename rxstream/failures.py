@@ -47,7 +47,7 @@ Failure = Literal["transient", "malformed", "fatal", "cancelled", "timeout"]
 Rule = Callable[[BaseException], Failure | None]
 """Says what an error is, or None where it does not know."""
 
-FAILURES: Final[frozenset[Failure]] = frozenset(get_args(Failure))
+FAILURES: Final[tuple[Failure, ...]] = get_args(Failure)
 
 E = TypeVar("E", bound=BaseException)
 
@@ -164,7 +164,8 @@ def classify_failure(error: BaseException) -> Failure:
     for rule in (*_registered, *_DEFAULTS):
         found = rule(error)
         if found is not None:
-            if found not in FAILURES:
+            known = found in FAILURES  # on a line of its own: pyright would take it for any str
+            if not known:
                 raise AuthorError(f"a rule called {type(error).__name__} {found!r}: {_choice()}")
             return found
     return "fatal"
@@ -202,14 +203,14 @@ def checked(
     """The failures an operator was given, None for any. Raises `GraphError`."""
     if failures is None:
         return None
-    chosen = frozenset([failures] if isinstance(failures, str) else failures)
-    if not chosen or not chosen <= FAILURES:
+    given = (failures,) if isinstance(failures, str) else failures
+    if not given or any(each not in FAILURES for each in given):
         raise GraphError(f"{name} of {operator} cannot be {failures!r}: {_choice()}")
-    return chosen
+    return frozenset(each for each in FAILURES if each in given)
 
 
 def _choice() -> str:
-    return f"choose among {', '.join(get_args(Failure))}"
+    return f"choose among {', '.join(FAILURES)}"
 
 
 # -- how an error is shown to whoever wrote the graph ------------------------------------------
