@@ -144,8 +144,8 @@ def _group(error: BaseException) -> Failure | None:
     """Several errors are what all of them are; if they differ nothing can be done about all."""
     if not isinstance(error, BaseExceptionGroup):
         return None
-    found = {classify_failure(each) for each in error.exceptions}
-    return found.pop() if len(found) == 1 else "fatal"
+    first, *others = map(classify_failure, error.exceptions)
+    return first if all(each == first for each in others) else "fatal"
 
 
 _DEFAULTS: Final[tuple[Rule, ...]] = (
@@ -164,10 +164,9 @@ def classify_failure(error: BaseException) -> Failure:
     for rule in (*_registered, *_DEFAULTS):
         found = rule(error)
         if found is not None:
-            known = found in FAILURES  # on a line of its own: pyright would take it for any str
-            if not known:
-                raise AuthorError(f"a rule called {type(error).__name__} {found!r}: {_choice()}")
-            return found
+            if found in FAILURES:
+                return found
+            raise AuthorError(f"a rule called {type(error).__name__} {found!r}: {_choice()}")
     return "fatal"
 
 
