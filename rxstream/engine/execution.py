@@ -8,7 +8,7 @@ listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import orjson
 import structlog
 
 from rxstream.codec import Encoder
-from rxstream.engine.op import ALL
+from rxstream.engine.published import NOTHING, Published
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.states import ENDED, Status, move
@@ -33,7 +33,6 @@ from rxstream.errors import (
     LogError,
     NodeError,
     RxStreamError,
-    blame,
     classify,
 )
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
@@ -51,53 +50,7 @@ GRACE_S: Final = 5.0
 _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
 
-_NOTHING: Final = object()
-
 _log = structlog.get_logger("rxstream.engine")
-
-
-class _Published:
-    """The root behind one published node: every element becomes a `step_output`."""
-
-    def __init__(self, execution: Execution, node: Node) -> None:
-        self.closed = False
-        self.feeders: list[Any] = []
-        self.last: Any = _NOTHING
-        self._execution = execution
-        self._node = node
-
-    def room(self) -> int:
-        return self._execution.recorder.room()
-
-    def push(self, items: Sequence[Any]) -> None:
-        recorder, node = self._execution.recorder, self._node
-        count, error = recorder.add_outputs(node.id, items)
-        if count:
-            self.last = items[count - 1]
-        if error is not None:
-            error.message = f"{node.id} emitted what cannot be recorded: {error.message}"
-            blame(error, node.id, node.where)
-            self._execution.runtime.node_failed(node, error)
-            self.fail(error)
-
-    def finish(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._execution.runtime.root_ended()
-
-    def fail(self, error: BaseException) -> None:
-        if not self.closed:
-            self.closed = True
-            self._execution.runtime.failed(error)
-
-    def abandon(self) -> None:
-        pass
-
-    def demand(self) -> int:
-        return ALL
-
-    def exits(self) -> Iterator[_Published]:
-        yield self
 
 
 class Execution:
@@ -120,7 +73,7 @@ class Execution:
         self._log = log
         self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
-        self._published: dict[str, _Published] = {}
+        self._published: dict[str, Published] = {}
         self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
@@ -334,7 +287,7 @@ class Execution:
             if self._settled.done():
                 return self._settled.result()
         self._published = {
-            node.id: _Published(self, node) for node in self.plan.nodes if node.published
+            node.id: Published(self.recorder, node) for node in self.plan.nodes if node.published
         }
         try:
             launch(
@@ -354,7 +307,8 @@ class Execution:
 
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        for _ in self._published:
+        for root in self._published.values():
+            root.runtime = runtime
             runtime.add_root()
 
     async def _end(self, error: BaseException | None) -> None:
@@ -413,7 +367,7 @@ class Execution:
 
     def _result(self) -> Any:
         values = {
-            name: None if root.last is _NOTHING else root.last
+            name: None if root.last is NOTHING else root.last
             for name, root in ((n, self._published[i]) for n, i in self.plan.outputs.items())
         }
         if not self.plan.single:

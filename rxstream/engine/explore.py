@@ -16,8 +16,9 @@ from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 
 from rxstream.engine.op import ALL
-from rxstream.engine.runtime import Escaped, Runtime
+from rxstream.engine.runtime import Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
+from rxstream.engine.watching import Escaped
 from rxstream.engine.wiring import launch
 from rxstream.events import Progress
 from rxstream.failures import located

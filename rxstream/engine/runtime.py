@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, copy_context
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from reactivex import abc
@@ -24,14 +24,14 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.edge import Edge
-from rxstream.engine.island import CURRENT, Receiver, Stage, ordinary
+from rxstream.engine.island import CURRENT, Stage, ordinary
 from rxstream.engine.port import NodePort
 from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.tasks import Tasks
 from rxstream.engine.unit import Unit
+from rxstream.engine.watching import Escaped, Regions, Watcher
 from rxstream.errors import AuthorError, StallError, blame
-from rxstream.events import Progress
 from rxstream.graph.plan import Node, Plan
 
 _SLICE_S: Final = 0.002
@@ -41,50 +41,6 @@ _PATROL_S: Final = 1.0
 """How often a graph with a full queue is searched for units that wait for ever, in seconds."""
 
 _log = structlog.get_logger("rxstream.engine")
-
-
-class Escaped(BaseException):
-    """Carries the error of an observer past the graph, which has no part in it, to whoever runs it."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class Watcher(Protocol):
-    """Who is told what happens; the execution records it, exploration ignores it."""
-
-    def node_started(self, node: Node, attempt: int) -> None: ...
-
-    def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None: ...
-
-    def node_failed(
-        self, node: Node, error: BaseException, attempt: int, will_retry: bool
-    ) -> None: ...
-
-    def node_progress(self, node: Node, progress: Progress) -> None: ...
-
-    def settled(self, error: BaseException | None) -> None:
-        """Every root has ended, or one has failed; called once."""
-
-    def busy(self) -> bool:
-        """Whether something outside the graph (a commit under way) will make room."""
-        ...
-
-
-class Attempt(Protocol):
-    """A wrapped sub-graph that was started."""
-
-    def dispose(self) -> None:
-        """Let go of everything it started."""
-
-
-class Regions(Protocol):
-    """Wires and starts, anew, the sub-graph a wrapping unit (`retry`) reads."""
-
-    def __call__(
-        self, wrapper: Unit, receiver: Receiver, attempt: int = 1, will_retry: bool = False
-    ) -> Attempt: ...
 
 
 def _blocked(edge: Edge) -> bool:

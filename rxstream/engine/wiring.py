@@ -15,10 +15,11 @@ from rxstream.engine.foreign import ForeignUnit
 from rxstream.engine.fusion import fuse
 from rxstream.engine.island import Port, Receiver, Stage
 from rxstream.engine.region import Inlet
-from rxstream.engine.runtime import Runtime, Watcher
+from rxstream.engine.runtime import Runtime
 from rxstream.engine.sinks import SinkUnit
 from rxstream.engine.sources import unit_for
 from rxstream.engine.unit import Unit
+from rxstream.engine.watching import Watcher
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
 from rxstream.operator import Buffer
