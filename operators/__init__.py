@@ -64,6 +64,13 @@ from rxstream.operators.event_windows import (
     window_by_event_time,
     window_by_time,
 )
+from rxstream.operators.executors import (
+    map_process,
+    map_thread,
+)
+from rxstream.operators.flattening import (
+    merge_map,
+)
 from rxstream.operators.joining import (
     amb,
     combine_latest,
@@ -148,6 +155,9 @@ from rxstream.operators.sharing import (
     ref_count,
     replay,
     share,
+)
+from rxstream.operators.spilling import (
+    spill,
 )
 from rxstream.operators.supervision import (
     default_on_error,
@@ -287,12 +297,15 @@ __all__ = [
     "map_async_with_dead_letters",
     "map_indexed",
     "map_or_skip",
+    "map_process",
+    "map_thread",
     "map_with_dead_letters",
     "materialize",
     "max",
     "max_by",
     "merge",
     "merge_all",
+    "merge_map",
     "min",
     "min_by",
     "multicast",
@@ -331,6 +344,7 @@ __all__ = [
     "skip_with_time",
     "slice",
     "some",
+    "spill",
     "split_lines",
     "starmap",
     "starmap_indexed",

@@ -1,21 +1,26 @@
-"""Operators whose elements are Observables, and those that make one stream of them again; all reactivex's.
+"""Operators whose elements are Observables, and those that make one stream of them again.
 
 Between one that opens and the one that flattens, every operator runs as reactivex's, in one unit on the
-engine's clock, because an inner Observable must be subscribed at the moment it appears. None can be resumed.
+engine's clock, because an inner Observable must be subscribed at the moment it appears. Elsewhere those that
+flatten what a function gives (`flat_map`, `concat_map`, `switch_map`) are ours: they read within credit, and
+take coroutines and asynchronous iterables too. None can be resumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, overload
+from typing import Any, Final, overload
 
+import reactivex
 from reactivex import GroupedObservable, Observable, abc
 from reactivex import operators as rx
 from reactivex.subject import Subject
 from reactivex.typing import AnyFuture, RelativeTime
 
 from rxstream.operator import Operator
-from rxstream.operators._spec import foreign
+from rxstream.operators._flattening import Flatten
+from rxstream.operators._inner import observable_of
+from rxstream.operators._spec import Twin, foreign, waiting
 from rxstream.operators._types import A, B, K, V
 from rxstream.stream import Stream
 
@@ -75,9 +80,17 @@ def flat_map(mapper: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:
         [flat_map(x, x*10)]
         --1-10--2-20|
 
-    All run at once and are not bounded. For coroutines there is `map_async`.
+    Coroutines and asynchronous iterables will do too. All are read at once, as far as there is room behind,
+    and how many is not bounded: `merge_map` bounds it.
     """
-    return _flattening("flat_map", mapper=mapper)
+    function = _function(mapper)
+    return _reading(
+        "flat_map",
+        lambda: Flatten(lambda item, _: _iterable(function(item))),
+        lambda: _merging(rx.map(lambda item: observable_of(_iterable(function(item))))),
+        _MANY,
+        mapper=mapper,
+    )
 
 
 @overload
@@ -109,7 +122,16 @@ def flat_map_indexed(mapper_indexed: Any = None) -> Callable[[Observable[Any]], 
     [flat_map_indexed(xi, xi)]
     --a0-a0-b1-b1|
     """
-    return _flattening("flat_map_indexed", mapper_indexed=mapper_indexed)
+    function = mapper_indexed if callable(mapper_indexed) else _indexed(_function(mapper_indexed))
+    return _reading(
+        "flat_map_indexed",
+        lambda: Flatten(lambda item, index: _iterable(function(item, index))),
+        lambda: _merging(
+            rx.map_indexed(lambda item, index: observable_of(_iterable(function(item, index))))
+        ),
+        _MANY,
+        mapper_indexed=mapper_indexed,
+    )
 
 
 def flat_map_latest(
@@ -121,7 +143,7 @@ def flat_map_latest(
     [flat_map_latest(x-x-x)]
     --1-1-1-2-2-2|
     """
-    return foreign("flat_map_latest", arguments={"mapper": mapper}, flattens=True)
+    return _latest("flat_map_latest", _indexed(mapper), mapper=mapper)
 
 
 def switch_map(
@@ -133,7 +155,7 @@ def switch_map(
     [switch_map(x-x-x)]
     --1-1-1-2-2-2|
     """
-    return foreign("switch_map", arguments={"project": project}, flattens=True)
+    return _latest("switch_map", _indexed(_function(project)), project=project)
 
 
 def switch_map_indexed(
@@ -145,7 +167,8 @@ def switch_map_indexed(
     [switch_map_indexed()]
     --a0-a0-b1-b1|
     """
-    return foreign("switch_map_indexed", arguments={"project": project}, flattens=True)
+    function = _indexed(_function(None)) if project is None else project
+    return _latest("switch_map_indexed", function, project=project)
 
 
 def concat_map(project: Callable[[A], Observable[B]]) -> Callable[[Observable[A]], Stream[B]]:
@@ -155,13 +178,14 @@ def concat_map(project: Callable[[A], Observable[B]]) -> Callable[[Observable[A]
         [concat_map(x--x)]
         --1--12--2--|
 
-    Those that wait for their turn are not bounded.
+    Elements wait for their turn in the queue before it, which holds back what feeds it.
     """
-    return foreign(
+    return _reading(
         "concat_map",
-        arguments={"project": project},
-        flattens=True,
-        grows="Observables that wait for their turn",
+        lambda: Flatten(lambda item, _: project(item), 1),
+        lambda: _merging(rx.map(lambda item: observable_of(project(item))), 1),
+        None,
+        project=project,
     )
 
 
@@ -174,7 +198,7 @@ def merge_all() -> Callable[[Observable[Observable[A]]], Stream[A]]:
 
     All run at once and are not bounded.
     """
-    return _flattening("merge_all")
+    return foreign("merge_all", flattens=True, grows=_MANY)
 
 
 def concat_all() -> Callable[[Observable[Observable[A]]], Stream[A]]:
@@ -221,8 +245,47 @@ def expand(mapper: Callable[[A], Observable[A]]) -> Callable[[Observable[A]], St
     return foreign("expand", arguments={"mapper": mapper}, grows="Observables under way")
 
 
-def _flattening(name: str, **arguments: Any) -> Operator:
-    return foreign(name, arguments=arguments, flattens=True, grows="Observables under way")
+_MANY: Final = "Observables under way"
+
+
+def _reading(
+    name: str, make: Callable[[], Flatten], twin: Twin, grows: str | None, /, **arguments: Any
+) -> Operator:
+    return waiting(name, make, rx=twin, arguments=arguments, grows=grows, flattens=True)
+
+
+def _latest(name: str, function: Callable[[Any, int], Any], /, **arguments: Any) -> Operator:
+    def twin() -> Callable[[Observable[Any]], Observable[Any]]:
+        return reactivex.compose(
+            rx.map_indexed(lambda item, index: observable_of(function(item, index))),
+            rx.switch_latest(),
+        )
+
+    return _reading(name, lambda: Flatten(function, latest=True), twin, None, **arguments)
+
+
+def _merging(
+    projected: Callable[[Observable[Any]], Observable[Any]], max_concurrent: int | None = None
+) -> Callable[[Observable[Any]], Observable[Any]]:
+    merged = rx.merge_all() if max_concurrent is None else rx.merge(max_concurrent=max_concurrent)
+    return reactivex.compose(projected, merged)
+
+
+def _function(given: Any) -> Callable[[Any], Any]:
+    """The function itself; without one the element, and of anything else that, for every element."""
+    if callable(given):
+        function: Callable[[Any], Any] = given
+        return function
+    return (lambda item: item) if given is None else (lambda _: given)
+
+
+def _indexed(function: Callable[[Any], Any]) -> Callable[[Any, int], Any]:
+    return lambda item, _: function(item)
+
+
+def _iterable(found: Any) -> Any:
+    """What a function gave; as in reactivex the letters of a text."""
+    return tuple(found) if isinstance(found, str | bytes | bytearray) else found
 
 
 # -- making many of one stream -----------------------------------------------------------------

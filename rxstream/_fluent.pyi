@@ -5,7 +5,8 @@
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
+import os
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Hashable, Iterable
 from datetime import datetime
 from random import Random
 from typing import Any, Literal, overload
@@ -23,6 +24,7 @@ from rxstream.operator import DEFAULT_CAPACITY
 from rxstream.operators._lettering import DeadLetter
 from rxstream.operators._lines import MAX_LENGTH
 from rxstream.operators.panes import Window
+from rxstream.operators.spilling import MAX_BYTES, MEMORY
 from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 
@@ -348,6 +350,40 @@ class Fluent(Observable[T_co]):
         max_windows: int = ...,
         on_full: Literal["fail", "close"] = ...,
     ) -> Stream[Window[T_co]]: ...
+    def map_process(
+        self, fn: Callable[[T_co], B], concurrency: int = 1, ordered: bool = True
+    ) -> Stream[B]: ...
+    def map_thread(
+        self, fn: Callable[[T_co], B], concurrency: int = 1, ordered: bool = True
+    ) -> Stream[B]: ...
+    @overload
+    def merge_map(
+        self,
+        fn: Callable[[T_co], Observable[B]],
+        max_concurrent: int = 16,
+        max_waiting: int = DEFAULT_CAPACITY,
+    ) -> Stream[B]: ...
+    @overload
+    def merge_map(
+        self,
+        fn: Callable[[T_co], AsyncIterable[B]],
+        max_concurrent: int = 16,
+        max_waiting: int = DEFAULT_CAPACITY,
+    ) -> Stream[B]: ...
+    @overload
+    def merge_map(
+        self,
+        fn: Callable[[T_co], Awaitable[B]],
+        max_concurrent: int = 16,
+        max_waiting: int = DEFAULT_CAPACITY,
+    ) -> Stream[B]: ...
+    @overload
+    def merge_map(
+        self,
+        fn: Callable[[T_co], Iterable[B]],
+        max_concurrent: int = 16,
+        max_waiting: int = DEFAULT_CAPACITY,
+    ) -> Stream[B]: ...
     def amb(self, right_source: Observable[T_co] | AnyFuture[T_co]) -> Stream[T_co]: ...
     def combine_latest(self, *others: Observable[Any]) -> Stream[Any]: ...
     def concat(self, *sources: Observable[T_co]) -> Stream[T_co]: ...
@@ -565,6 +601,12 @@ class Fluent(Observable[T_co]):
         scheduler: abc.SchedulerBase | None = None,
     ) -> Stream[B]: ...
     def share(self) -> Stream[T_co]: ...
+    def spill(
+        self,
+        max_bytes: int = MAX_BYTES,
+        memory: int = MEMORY,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> Stream[T_co]: ...
     def default_on_error(
         self, value: B, only: Failure | Collection[Failure] | None = None
     ) -> Stream[T_co | B]: ...

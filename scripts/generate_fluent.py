@@ -23,12 +23,15 @@ MODULES = (
     "codecs",
     "concurrency",
     "event_windows",
+    "executors",
+    "flattening",
     "joining",
     "nesting",
     "position",
     "resilience",
     "select",
     "sharing",
+    "spilling",
     "supervision",
     "text",
     "time",
@@ -46,7 +49,8 @@ HEADER = '''\
 # pyright: reportIncompatibleMethodOverride=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
+import os
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Hashable, Iterable
 from datetime import datetime
 from random import Random
 from typing import Any, Literal, overload
@@ -64,6 +68,7 @@ from rxstream.operator import DEFAULT_CAPACITY
 from rxstream.operators._lettering import DeadLetter
 from rxstream.operators._lines import MAX_LENGTH
 from rxstream.operators.panes import Window
+from rxstream.operators.spilling import MAX_BYTES, MEMORY
 from rxstream.operators.sse import ServerSentEvent
 from rxstream.stream import Stream
 

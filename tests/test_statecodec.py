@@ -39,7 +39,7 @@ def told(value: Any) -> Any:
     return kind, value
 
 
-zones = st.one_of(
+zones: Any = st.one_of(
     st.none(),
     st.just(UTC),
     st.sampled_from([ZoneInfo("Europe/Berlin"), TzInfo(3600), timezone(timedelta(hours=1), "X")]),

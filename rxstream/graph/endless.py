@@ -122,6 +122,8 @@ def _after(node: Node, inputs: Sequence[Endless]) -> Endless:
         return False if all(end is False for end in inputs) else None
     if name in _STARTS_ANEW:
         return True if name == "repeat" and _without_count(node.spec.arguments) else None
+    if node.spec.flattens:
+        return inputs[0] or None  # what is finite may be given what is not
     if node.spec.kind == "foreign":
         return _after_foreign(node, inputs[0])
     if name in _ENDS_WITH_ANY:

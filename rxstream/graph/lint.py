@@ -151,7 +151,7 @@ _GROWTH: Final[Mapping[str, _Growth]] = dict(
         *_growths(
             "error",
             "warning",
-            "use map_async(fn, concurrency=n), or flat_map_latest, or take so many",
+            "use merge_map(fn, max_concurrent=n), or flat_map_latest, or take so many",
             concat_all=_TURN,
             concat_map=_TURN,
             expand=_INNER,
@@ -302,7 +302,8 @@ def groups(look: Look) -> Iterator[Finding]:
 def _read_at_a_time(node: Node) -> int | None:
     if node.operator in ("concat_all", "concat_map"):
         return 1
-    limit = node.spec.arguments.get("max_concurrent") if node.operator == "merge" else None
+    limits = node.operator in ("merge", "merge_map")
+    limit = node.spec.arguments.get("max_concurrent") if limits else None
     return limit if isinstance(limit, int) else None
 
 

@@ -78,7 +78,6 @@ GROWING: list[Callable[[Any], Any]] = [
     ops.replay(mapper=lambda s: s),
     ops.flat_map(bare),
     ops.flat_map_indexed(lambda x, i: rx.of(x)),
-    ops.concat_map(bare),
     ops.expand(bare),
     ops.buffer(rxs.interval(5.0)),
     ops.buffer_when(rx.never),
@@ -119,12 +118,17 @@ class TestGrows:
         assert "one group for each key" in refused("grows", g)
         assert "group_by_until" in refused("grows", g)
 
+    def test_what_waits_in_the_queue_before_it_does_not_grow(self) -> None:
+        assert findings(lambda: forever().pipe(ops.concat_map(bare))) == ()
+        assert findings(lambda: forever().pipe(ops.merge_map(bare, max_concurrent=3))) == ()
+        assert findings(lambda: forever().pipe(ops.switch_map(bare))) == ()
+
     def test_groups_that_are_said_to_be_few(self) -> None:
         assert findings(lambda: opened(forever())) == ()
 
     @pytest.mark.parametrize(
         "operator",
-        [ops.flat_map(bare), rxo.flat_map(bare), rxo.zip(rx.interval(1.0)), ops.concat_map(bare)],
+        [ops.flat_map(bare), rxo.flat_map(bare), rxo.zip(rx.interval(1.0)), rxo.concat_map(bare)],
     )
     def test_of_what_may_never_end_is_a_warning(self, operator: Any) -> None:
         assert "may never end" in warned("grows", lambda: rxs.source(numbers).pipe(operator))

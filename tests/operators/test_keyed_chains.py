@@ -294,7 +294,7 @@ OTHER = rxstream.of(1)
         (lambda s: s.take(0), "'take' .* waits"),
         (lambda s: s.map(str).latest().map(str), "'latest' .* waits"),
         (lambda s: s.merge(OTHER), "'merge' .* reads another stream"),
-        (lambda s: s.flat_map(lambda x: [x]), "'flat_map' .* reactivex's own"),
+        (lambda s: s.flat_map(lambda x: [x]), "'flat_map' .* waits"),
         (lambda s: s.pipe(reactivex.operators.map(str)), "reactivex's own"),
         (lambda s: OTHER.map(str), "'of' .* a stream of its own"),
         (lambda s: 1, "gave a int"),
