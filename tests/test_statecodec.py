@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,7 +57,7 @@ scalars = st.one_of(
     st.text(),
     st.text(st.characters(categories=["Cs", "Ll"])),
     st.binary(),
-    st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=cast(Any, zones)),
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=zones),
     st.times(timezones=st.sampled_from([None, UTC])),
     st.dates(),
     st.timedeltas(),
