@@ -11,8 +11,7 @@ from typing import Any, Final, Literal
 
 from rxstream.errors import RxStreamError, classify
 from rxstream.failures import Budget, Failure, classify_failure
-from rxstream.operators._draining import _KINDS
-from rxstream.operators._regions import Attempts
+from rxstream.operators._regions import BRANCHES, Attempts
 
 Jitter = Literal["full", "none"]
 
@@ -137,7 +136,7 @@ class RetryWithBackoff(Attempts):
         """What it ends with: as much somebody's fault as the last error, which is its cause."""
         tried, seconds = self.backoff.failures, self.runtime.now() - self.backoff.since
         said = classify(error)
-        found = _KINDS[said["kind"]](
+        found = BRANCHES[said["kind"]](
             f"gave up after {tried} attempt{'s' if tried > 1 else ''} in {seconds:.3g} s ({limit}); the last "
             f"error: {said['code']}: {said['message']}",
             code="retries_exhausted",

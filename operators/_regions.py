@@ -9,13 +9,35 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rxstream.engine.op import ALL
 from rxstream.engine.region import Inlet
 from rxstream.engine.unit import Unit
-from rxstream.errors import classify
-from rxstream.operators._draining import _KINDS
+from rxstream.errors import (
+    AuthorError,
+    ClientError,
+    ExecutionCancelled,
+    ExecutionTimeout,
+    Kind,
+    NodeError,
+    RxStreamError,
+    WorldError,
+    classify,
+)
+
+BRANCHES: Final[dict[Kind, type[RxStreamError]]] = {
+    branch.kind: branch
+    for branch in (
+        AuthorError,
+        ClientError,
+        ExecutionCancelled,
+        ExecutionTimeout,
+        NodeError,
+        WorldError,
+    )
+}
+"""The error of each kind: what is told in place of another is as much somebody's fault."""
 
 
 class Attempts(Unit):
@@ -143,7 +165,7 @@ class Attempts(Unit):
         self.error = None
         if error is not None:
             kind, code, message = error
-            self.error = _KINDS[kind](message, code=code)
+            self.error = BRANCHES[kind](message, code=code)
         self.go_on(held)
 
 
