@@ -56,12 +56,12 @@ class Backoff:
 
         `least` is what whoever failed asks for; no pause is above the maximum all the same.
         """
-        if self.reset_after is not None and now - begun_at >= self.reset_after:
+        if self._anew(begun_at, now):
             self.failures = 0
         if not self.failures:
             self.since, self.longest = begun_at, min(self.first, self.maximum)
         self.failures += 1
-        self.limit = self._reached(now)
+        self.limit = self._reached(self.failures, now)
         if self.limit is not None:
             return None
         if self.budget is not None:
@@ -70,8 +70,8 @@ class Backoff:
         self.longest = min(self.maximum, self.longest * self.factor)
         return min(self.maximum, max(pause, least))
 
-    def _reached(self, now: float) -> str | None:
-        if self.attempts is not None and self.failures >= self.attempts:
+    def _reached(self, failures: int, now: float) -> str | None:
+        if self.attempts is not None and failures >= self.attempts:
             return f"{self.attempts} attempts at most"
         if self.budget is None:
             return None
@@ -80,13 +80,13 @@ class Backoff:
             self.spent.popleft()
         return f"{retries} retries in {seconds:g} s at most" if len(self.spent) >= retries else None
 
-    def may_follow(self) -> bool:
-        """Whether an attempt that begins now may be followed by another, as far as its number says."""
-        return (
-            self.attempts is None
-            or self.reset_after is not None
-            or self.failures + 1 < self.attempts
-        )
+    def would(self, begun_at: float, now: float) -> bool:
+        """Whether another attempt would be granted, should the one that began then fail now."""
+        failures = 0 if self._anew(begun_at, now) else self.failures
+        return self._reached(failures + 1, now) is None
+
+    def _anew(self, begun_at: float, now: float) -> bool:
+        return self.reset_after is not None and now - begun_at >= self.reset_after
 
     def snapshot(self, now: float) -> Any:
         """Its state, times as seconds ago."""
@@ -123,8 +123,9 @@ class RetryWithBackoff(Attempts):
         least = float(asked) if isinstance(asked, int | float) else 0.0
         return self.backoff.failed(self.begun_at, self.runtime.now(), least)
 
-    def may_follow(self) -> bool:
-        return self.backoff.may_follow()
+    def follows(self, error: BaseException) -> bool:
+        taken = self.only is None or classify_failure(error) in self.only
+        return taken and self.backoff.would(self.begun_at, self.runtime.now())
 
     def give_up(self, error: BaseException) -> None:
         if self.backoff.limit is None:

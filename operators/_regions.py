@@ -63,8 +63,8 @@ class Attempts(Unit):
     def pause(self) -> float | None:
         """Seconds until another attempt, or None for no other; `error` says how the one before ended."""
 
-    def may_follow(self) -> bool:
-        """Whether an error of the attempt that begins may be followed by another attempt."""
+    def follows(self, error: BaseException) -> bool:
+        """Whether another attempt will follow, should the one under way fail now with this error."""
         return False
 
     def give_up(self, error: BaseException) -> None:
@@ -106,7 +106,7 @@ class Attempts(Unit):
         self.ended = False
         self.error = None
         self.begun_at = self.runtime.now()
-        self.region = self.runtime.region(self, Inlet(self), self.attempt, self.may_follow())
+        self.region = self.runtime.region(self, Inlet(self), self.attempt, self.follows)
 
     def inlet_push(self, items: Sequence[Any]) -> None:
         """A batch of the attempt, within credit."""
@@ -178,9 +178,12 @@ class Retry(Attempts):
 
     def pause(self) -> float | None:
         over = self.attempt and self.error is None
-        return 0.0 if not over and self.may_follow() else None
+        return 0.0 if not over and self._left_over() else None
 
-    def may_follow(self) -> bool:
+    def follows(self, error: BaseException) -> bool:
+        return self._left_over()
+
+    def _left_over(self) -> bool:
         return self.count is None or self.attempt < self.count
 
 

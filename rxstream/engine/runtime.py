@@ -30,7 +30,7 @@ from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.tasks import Tasks
 from rxstream.engine.unit import Unit
-from rxstream.engine.watching import Escaped, Regions, Watcher
+from rxstream.engine.watching import Escaped, Follows, Regions, Watcher, nothing_follows
 from rxstream.errors import AuthorError, StallError, blame
 from rxstream.graph.plan import Node, Plan
 
@@ -73,7 +73,7 @@ class Runtime:
         self._sources_ended = False
         self._well = False
         """Every root has ended well."""
-        self.attempts: dict[str, tuple[int, bool]] = {}
+        self.attempts: dict[str, tuple[int, Follows]] = {}
         """For nodes that are started anew: which attempt this is, and whether another may follow."""
         self._open_roots = 0
         self._queue: deque[Unit] = deque()
@@ -317,13 +317,13 @@ class Runtime:
         counters = self.counters(node)
         counters.state = "running"
         if not self.ended:
-            self.watcher.node_started(node, self.attempts.get(node.id, (1, False))[0])
+            self.watcher.node_started(node, self.attempts.get(node.id, (1, nothing_follows))[0])
 
     def node_failed(self, node: Node, error: BaseException) -> None:
         """Code of the node raised, or its source did."""
         if not self.ended:
-            attempt, will_retry = self.attempts.get(node.id, (1, False))
-            self.watcher.node_failed(node, error, attempt, will_retry)
+            attempt, follows = self.attempts.get(node.id, (1, nothing_follows))
+            self.watcher.node_failed(node, error, attempt, follows(error))
 
     def _node_ended(self, node: Node, state: NodeState) -> None:
         port = self._ports.get(node.id)

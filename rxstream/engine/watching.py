@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from rxstream.engine.island import Receiver
@@ -47,9 +48,22 @@ class Attempt(Protocol):
         """Let go of everything it started."""
 
 
+Follows = Callable[[BaseException], bool]
+"""Whether another attempt will follow this error of the one under way."""
+
+
+def nothing_follows(error: BaseException) -> bool:
+    """No other attempt, whatever happens."""
+    return False
+
+
 class Regions(Protocol):
     """Wires and starts, anew, the sub-graph a wrapping unit (`retry`) reads."""
 
     def __call__(
-        self, wrapper: Unit, receiver: Receiver, attempt: int = 1, will_retry: bool = False
+        self,
+        wrapper: Unit,
+        receiver: Receiver,
+        attempt: int = 1,
+        follows: Follows = nothing_follows,
     ) -> Attempt: ...

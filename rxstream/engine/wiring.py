@@ -19,7 +19,7 @@ from rxstream.engine.runtime import Runtime
 from rxstream.engine.sinks import SinkUnit
 from rxstream.engine.sources import unit_for
 from rxstream.engine.unit import Unit
-from rxstream.engine.watching import Watcher
+from rxstream.engine.watching import Follows, Watcher, nothing_follows
 from rxstream.graph.build import region_of
 from rxstream.graph.plan import Node, Plan
 from rxstream.operator import Buffer
@@ -40,9 +40,9 @@ def launch(
     adopt(runtime)
 
     def region(
-        wrapper: Unit, receiver: Receiver, attempt: int = 1, will_retry: bool = False
+        wrapper: Unit, receiver: Receiver, attempt: int = 1, follows: Follows = nothing_follows
     ) -> Region:
-        return start_region(runtime, wrapper, receiver, attempt, will_retry)
+        return start_region(runtime, wrapper, receiver, attempt, follows)
 
     runtime.region = region
     runtime.start(*wire(runtime, None, roots))
@@ -176,18 +176,22 @@ class Region:
         self._nodes = [node for node in runtime.plan.nodes if node.id in members]
         self._members = members
 
-    def begin(self, attempt: int, will_retry: bool) -> None:
+    def begin(self, attempt: int, follows: Follows) -> None:
         """Start it as soon as what the attempt before opened is closed."""
         self._runtime.tasks.when_closed(
-            self._wrapper, self._members, lambda: self._start(attempt, will_retry)
+            self._wrapper, self._members, lambda: self._start(attempt, follows)
         )
 
-    def _start(self, attempt: int, will_retry: bool) -> None:
+    def _start(self, attempt: int, follows: Follows) -> None:
         runtime, wrapper = self._runtime, self._wrapper
         # an attempt of an attempt may be followed by another of the outer
-        will_retry = will_retry or runtime.attempts.get(wrapper.node.id, (1, False))[1]
+        outer = runtime.attempts.get(wrapper.node.id, (1, nothing_follows))[1]
+
+        def either(error: BaseException) -> bool:
+            return follows(error) or outer(error)
+
         for node in self._nodes:
-            runtime.attempts[node.id] = (attempt, will_retry)
+            runtime.attempts[node.id] = (attempt, either)
         units, ended = wire(runtime, self._members, {wrapper.node.inputs[0]: [self._receiver]})
         self._units = units
         runtime.start(units, ended)
@@ -211,12 +215,12 @@ class Region:
 
 
 def start_region(
-    runtime: Runtime, wrapper: Unit, receiver: Receiver, attempt: int, will_retry: bool
+    runtime: Runtime, wrapper: Unit, receiver: Receiver, attempt: int, follows: Follows
 ) -> Region:
     """Wire and start the sub-graph that a wrapping unit reads, pushing into `receiver`."""
     region = Region(runtime, wrapper, receiver)
     if runtime.stopping:
         wrapper.finish()
     else:
-        region.begin(attempt, will_retry)
+        region.begin(attempt, follows)
     return region

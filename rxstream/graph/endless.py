@@ -52,11 +52,11 @@ _ENDS_EARLY: Final = frozenset(
 _MAY_END_EARLY: Final = frozenset(
     {
         *("amb", "dematerialize", "slice", "take_until", "take_while", "take_while_indexed"),
-        *("timeout", "timeout_with_mapper"),
+        *("default_on_error", "idle_timeout", "timeout", "timeout_with_mapper", "total_timeout"),
     }
 )
 _ENDS_WITH_ALL: Final = frozenset(
-    {"catch", "combine_latest", "concat", "merge", "on_error_resume_next"}
+    {"catch", "combine_latest", "concat", "fallback", "merge", "on_error_resume_next"}
 )
 _ENDS_WITH_ANY: Final = frozenset({"sample", "zip", "zip_latest"})
 _JOINS: Final = frozenset(

@@ -455,3 +455,12 @@ class TestTelling:
             return opened(rxs.interval(1.0)).take(3).to_list()
 
         assert await g.run() == [0, 1, 2]
+
+
+def test_supervision_ends_what_would_not() -> None:
+    @rxs.graph
+    def g() -> Any:
+        ticks = rxs.interval(1.0).pipe(ops.total_timeout(5), ops.default_on_error(None))
+        return ticks.pipe(ops.to_list())
+
+    assert not [finding for finding in g.build().findings if finding.level == "error"]

@@ -218,6 +218,31 @@ async def test_events_say_which_attempt_it_is_and_whether_another_may_follow() -
 
 
 @virtual_time
+@pytest.mark.parametrize(
+    ("given", "error", "expected"),
+    [
+        ({}, Bad("a bug"), [False]),
+        ({"attempts": None, "budget": Budget(1, 60)}, REFUSED, [True, False]),
+        ({"attempts": 2, "reset_after": 60}, REFUSED, [True, False]),
+    ],
+    ids=["not among them", "budget", "short of good running"],
+)
+async def test_an_error_that_no_attempt_follows_says_so(
+    given: dict[str, Any], error: Exception, expected: list[bool]
+) -> None:
+    @rxstream.graph
+    def flaky() -> Any:
+        return retried(Service(9, error=error), **given)
+
+    async with rxstream.Engine() as engine:
+        events = await events_of(await engine.start(flaky))
+    told = [
+        e.data["will_retry"] for e in events if e.step_id == "service_1" and "error" in e.event_type
+    ]
+    assert told == expected
+
+
+@virtual_time
 async def test_a_stop_does_not_wait_for_the_pause() -> None:
     @rxstream.graph
     def flaky() -> Any:
@@ -315,8 +340,8 @@ class Anew:
     def now(self) -> float:
         return 100.0
 
-    def region(self, unit: Any, receiver: Any, attempt: int, will_retry: bool) -> None:
-        self.attempts.append((attempt, will_retry))
+    def region(self, unit: Any, receiver: Any, attempt: int, follows: Any) -> None:
+        self.attempts.append((attempt, follows(REFUSED)))
 
 
 def test_an_attempt_under_way_is_begun_again_with_its_number() -> None:
