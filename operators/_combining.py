@@ -12,12 +12,8 @@ from typing import Any
 from rxstream.engine.edge import Edge
 from rxstream.engine.op import ALL
 from rxstream.engine.unit import BATCH, Unit
+from rxstream.operators._boxes import boxed, unboxed
 from rxstream.operators._mapping import MISSING
-
-
-def complete(values: Sequence[Any]) -> bool:
-    """Whether every input has had something; by identity, because elements may compare as they like."""
-    return all(value is not MISSING for value in values)
 
 
 class Combining(Unit):
@@ -69,6 +65,13 @@ class Merge(Combining):
             self.finish()
             return False
         return moved
+
+    def snapshot(self) -> Any:
+        """Whose turn it is."""
+        return self.turn
+
+    def restore(self, state: Any) -> None:
+        self.turn = state
 
 
 class Zip(Combining):
@@ -126,198 +129,92 @@ class Concat(Combining):
             self.finish()
         return False
 
+    def snapshot(self) -> Any:
+        """Which input it reads."""
+        return self.current
+
+    def restore(self, state: Any) -> None:
+        self.current = state
+
 
 class Chosen(Combining):
     """The input that a function names when the graph starts; the others are never read."""
 
     def __init__(self, choose: Callable[[], int | None]) -> None:
         self.choose = choose
-        self.edge: Edge | None = None
+        self.index: int | None = None
         self.chosen = False
 
     def start(self) -> None:
-        self.inputs[0].is_open = False
+        if not self.chosen:
+            self.inputs[0].is_open = False
 
     def step(self) -> bool:
         if not self.chosen:
             self.chosen = True
-            index = self.choose()
-            self.edge = None if index is None else self.inputs[index]
-            for edge in self.inputs:
-                if edge is not self.edge:
+            self.index = self.choose()
+            for index, edge in enumerate(self.inputs):
+                if index != self.index:
                     edge.close()
-            if self.edge is not None:
-                self.edge.open()
+            if self.index is not None:
+                self.inputs[self.index].open()
             return True
-        if self.edge is None:
+        if self.index is None:
             self.finish()
             return False
+        edge = self.inputs[self.index]
         room = self.room()
-        items = self.take(self.edge, room) if room > 0 else []
+        items = self.take(edge, room) if room > 0 else []
         if items:
             self.emit(items)
-        if self.closed or self.broken((self.edge,)):
+        if self.closed or self.broken((edge,)):
             return False
-        if self.edge.exhausted:
+        if edge.exhausted:
             self.finish()
             return False
         return bool(items)
 
+    def snapshot(self) -> Any:
+        """Whether the function was asked, and what it said."""
+        return (self.chosen, self.index)
 
-class CombineLatest(Combining):
-    """The latest of all inputs whenever one has something, once all have had something."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def start(self) -> None:
-        self.values = [MISSING] * len(self.inputs)
-
-    def step(self) -> bool:
-        room = self.room()
-        if room <= 0:
-            return False
-        out: list[Any] = []
-        moved = False
-        while len(out) < room and any(len(edge) for edge in self.inputs):
-            for index, edge in enumerate(self.inputs):
-                if len(out) < room and len(edge):
-                    moved = True
-                    self.values[index] = self.take(edge, 1)[0]
-                    self.arrived(index, out)
-        if out:
-            self.emit(out)
-        if self.closed or self.broken(self.inputs):
-            return False
-        if self.over():
-            self.finish()
-            return False
-        return moved
-
-    def arrived(self, index: int, out: list[Any]) -> None:
-        """An element of the input arrived; append what comes out."""
-        if complete(self.values):
-            out.append(tuple(self.values))
-
-    def over(self) -> bool:
-        """Whether nothing can come out any more."""
-        ended = [edge.exhausted for edge in self.inputs]
-        return all(ended) or any(
-            done and value is MISSING for done, value in zip(ended, self.values, strict=True)
-        )
-
-
-class ZipLatest(CombineLatest):
-    """The latest of all inputs whenever all have had something new."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fresh: set[int] = set()
-
-    def arrived(self, index: int, out: list[Any]) -> None:
-        self.fresh.add(index)
-        if len(self.fresh) == len(self.inputs):
-            self.fresh.clear()
-            out.append(tuple(self.values))
-
-    def over(self) -> bool:
-        return any(
-            edge.exhausted and index not in self.fresh for index, edge in enumerate(self.inputs)
-        )
-
-
-class WithLatest(Combining):
-    """Each element of the first input with the latest of the others."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def start(self) -> None:
-        self.values = [MISSING] * (len(self.inputs) - 1)
-
-    def step(self) -> bool:
-        parent, *others = self.inputs
-        room = self.room()
-        out: list[Any] = []
-        moved = False
-        while len(parent) and len(out) < room:
-            moved = True
-            for index, edge in enumerate(others):
-                for value in self.take(edge, 1):
-                    self.values[index] = value
-            element = self.take(parent, 1)[0]
-            if complete(self.values):
-                out.append((element, *self.values))
-        if not len(parent):
-            for index, edge in enumerate(others):
-                for value in self.take(edge, BATCH)[-1:]:
-                    self.values[index] = value
-                    moved = True
-        if out:
-            self.emit(out)
-        if self.closed or self.broken(self.inputs):
-            return False
-        if parent.exhausted:
-            self.finish()
-            return False
-        return moved
+    def restore(self, state: Any) -> None:
+        self.chosen, self.index = state
 
 
 class Amb(Combining):
     """The input that is the first to say anything; the others are left."""
 
     def __init__(self) -> None:
-        self.winner: Edge | None = None
+        self.winner: int | None = None
 
     def step(self) -> bool:
         if self.winner is None:
-            self.winner = next((e for e in self.inputs if len(e) or e.ended), None)
+            said = (index for index, edge in enumerate(self.inputs) if len(edge) or edge.ended)
+            self.winner = next(said, None)
             if self.winner is None:
                 return False
-            for edge in self.inputs:
-                if edge is not self.winner:
-                    edge.close()
+            for index, loser in enumerate(self.inputs):
+                if index != self.winner:
+                    loser.close()
+        edge = self.inputs[self.winner]
         room = self.room()
-        items = self.take(self.winner, room) if room > 0 else []
+        items = self.take(edge, room) if room > 0 else []
         if items:
             self.emit(items)
-        if self.closed or self.broken((self.winner,)):
+        if self.closed or self.broken((edge,)):
             return False
-        if self.winner.exhausted:
+        if edge.exhausted:
             self.finish()
             return False
         return bool(items)
 
+    def snapshot(self) -> Any:
+        """Which input it reads, if that is known."""
+        return self.winner
 
-class ForkJoin(Combining):
-    """The last elements of all inputs, when all have ended; nothing if one had none."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def start(self) -> None:
-        self.values = [MISSING] * len(self.inputs)
-
-    def step(self) -> bool:
-        moved = False
-        for index, edge in enumerate(self.inputs):
-            for value in self.take(edge, BATCH)[-1:]:
-                self.values[index] = value
-                moved = True
-        if self.broken(self.inputs):
-            return False
-        ended = [edge.exhausted for edge in self.inputs]
-        lost = any(
-            done and value is MISSING for done, value in zip(ended, self.values, strict=True)
-        )
-        if all(ended) and not lost:
-            if self.credit() <= 0:
-                return moved
-            self.emit([tuple(self.values)])
-        if all(ended) or lost:
-            self.finish()
-            return False
-        return moved
+    def restore(self, state: Any) -> None:
+        self.winner = state
 
 
 class TakeUntil(Combining):
@@ -341,6 +238,13 @@ class TakeUntil(Combining):
         if self.left <= 0 or (not self.broken(self.inputs) and source.exhausted):
             self.finish()
         return bool(items) and not self.closed
+
+    def snapshot(self) -> Any:
+        """How many elements still go on, None before the second input has had one."""
+        return None if self.left == ALL else self.left
+
+    def restore(self, state: Any) -> None:
+        self.left = ALL if state is None else state
 
 
 class SkipUntil(Combining):
@@ -367,6 +271,13 @@ class SkipUntil(Combining):
             return False
         return bool(items)
 
+    def snapshot(self) -> Any:
+        """Whether the second input has had an element."""
+        return self.is_open
+
+    def restore(self, state: Any) -> None:
+        self.is_open = state
+
 
 class Sample(Combining):
     """The latest of the first input whenever the second has an element, if there is a new one."""
@@ -392,6 +303,13 @@ class Sample(Combining):
             self.finish()
             return False
         return moved or fires
+
+    def snapshot(self) -> Any:
+        """The value to come, in a box."""
+        return boxed(self.value)
+
+    def restore(self, state: Any) -> None:
+        self.value = unboxed(state)
 
 
 class SequenceEqual(Combining):

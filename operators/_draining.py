@@ -13,27 +13,11 @@ from time import perf_counter
 from typing import Any, Final
 
 from rxstream.engine.island import CURRENT
+from rxstream.engine.stored_error import ERROR_CLASSES, restore_error, store_error
 from rxstream.engine.unit import BATCH
-from rxstream.errors import (
-    AuthorError,
-    ClientError,
-    ExecutionCancelled,
-    ExecutionTimeout,
-    NodeError,
-    RxStreamError,
-    WorldError,
-    classify,
-)
 from rxstream.operators._passing import Passing
 
-_KINDS: Final[dict[str, type[RxStreamError]]] = {
-    "author": AuthorError,
-    "cancelled": ExecutionCancelled,
-    "client": ClientError,
-    "timeout": ExecutionTimeout,
-    "user": NodeError,
-    "world": WorldError,
-}
+_KINDS: Final = ERROR_CLASSES
 
 
 class Draining(Passing):
@@ -71,38 +55,15 @@ class Draining(Passing):
 
     # -- its state as plain data ---------------------------------------------------------------
 
-    def pack(self, item: Any) -> Any:
-        """A pending element as plain data."""
-        return item
-
-    def unpack(self, item: Any) -> Any:
-        """What `pack` was given."""
-        return item
-
-    def state(self) -> Any:
-        """What the subclass holds besides what is pending."""
-        return None
-
-    def go_on(self, state: Any) -> None:
-        """Take back what `state` gave."""
-
     def snapshot(self) -> tuple[Any, ...]:
-        """Everything it would need to go on, as plain data if its elements are."""
-        error = None
-        if self.error is not None:
-            said = classify(self.error)
-            error = (said["kind"], said["code"], said["message"], self.own)
-        return (tuple(map(self.pack, self.pending)), self.over, error, self.state())
+        """What `Passing` stores, and the error it ends with."""
+        return (*super().snapshot(), store_error(self.error), self.own)
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on from a snapshot; called before `start`. An error comes back by kind, code and message."""
-        pending, self.over, error, held = state
-        self.pending = deque(map(self.unpack, pending))
-        self.error = None
-        if error is not None:
-            kind, code, message, self.own = error
-            self.error = _KINDS[kind](message, code=code)
-        self.go_on(held)
+        """Go on from a snapshot; called before `start`."""
+        *passing, error, self.own = state
+        super().restore(tuple(passing))
+        self.error = restore_error(error)
 
 
 class Decoder:

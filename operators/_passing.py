@@ -80,6 +80,33 @@ class Passing(Unit):
     def dispose(self) -> None:
         self.pending.clear()
 
+    # -- its state as plain data ---------------------------------------------------------------
+
+    def pack(self, item: Any) -> Any:
+        """A pending element as plain data."""
+        return item
+
+    def unpack(self, item: Any) -> Any:
+        """What `pack` was given."""
+        return item
+
+    def state(self) -> Any:
+        """What the subclass holds besides what is pending."""
+        return None
+
+    def go_on(self, state: Any) -> None:
+        """Take back what `state` gave."""
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Everything it would need to go on, as plain data if its elements are."""
+        return (tuple(map(self.pack, self.pending)), self.over, self.state())
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from a snapshot; called before `start`."""
+        pending, self.over, held = state
+        self.pending = deque(map(self.unpack, pending))
+        self.go_on(held)
+
 
 class Same(Passing):
     """Elements pass; the queue before it is what it is for."""
@@ -125,6 +152,13 @@ class TakeLast(Passing):
         super().dispose()
         self.last.clear()
 
+    def state(self) -> Any:
+        return (tuple(self.last), self.count)
+
+    def go_on(self, state: Any) -> None:
+        last, self.count = state
+        self.last.extend(last)
+
 
 class Overlapping(Passing):
     """Lists of `count` elements, a new one begun every `skip`, which is less than `count`."""
@@ -157,3 +191,10 @@ class Overlapping(Passing):
         self.over = True
         self.pending.extend(self.found)
         self.found.clear()
+
+    def state(self) -> Any:
+        return (self.index, tuple(map(tuple, self.found)))
+
+    def go_on(self, state: Any) -> None:
+        self.index, found = state
+        self.found = deque(map(list, found))

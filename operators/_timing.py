@@ -1,7 +1,8 @@
 """Units that wait for time, on the engine's clock.
 
 A timer only notes that it went off; the next step emits. While something waits to be emitted nothing more
-is taken, so a slow reader makes times late instead of growing a queue.
+is taken, so a slow reader makes times late instead of growing a queue. A snapshot has the seconds that are
+left of a time; only where a point in time was given, the time in which nothing ran counts too.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from reactivex.typing import AbsoluteOrRelativeTime
 
 from rxstream.engine.op import ALL
+from rxstream.operators._boxes import boxed, unboxed
 from rxstream.operators._clock import loop_time, seconds
 from rxstream.operators._combining import Combining
 from rxstream.operators._mapping import MISSING
@@ -22,9 +25,6 @@ from rxstream.operators._state import Machine
 
 HELD: Final = 1_024
 """Elements `delay` holds at most; more wait before it."""
-
-_LATE_S: Final = 1e-6
-"""Times closer than this are one time: sums of seconds are not exact."""
 
 
 class Timed(Passing):
@@ -61,7 +61,51 @@ class Timed(Passing):
         super().dispose()
 
 
-class Debounce(Timed):
+class Ringing(Timed):
+    """A timer that goes on after a restore with the time that was left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due = 0.0
+        """When the timer rings, if it is to ring."""
+        self._left: float | None = None
+        self._restored = False
+
+    def start(self) -> None:
+        if not self._restored:
+            self.begin()
+        elif self._left is not None:
+            self.alarm(self.again(self._left))
+
+    def begin(self) -> None:
+        """Start for the first time."""
+
+    def again(self, left: float) -> float:
+        """In how many seconds a timer rings of which so many were left."""
+        return left
+
+    def alarm(self, after: float) -> None:
+        self._due = self.runtime.now() + after
+        super().alarm(after)
+
+    def held(self) -> Any:
+        """What the subclass holds besides what is pending and the timer, as plain data."""
+        return None
+
+    def hold(self, held: Any) -> None:
+        """Take back what `held` gave."""
+
+    def state(self) -> Any:
+        left = None if self._handle is None else max(0.0, self._due - self.runtime.now())
+        return (left, self.held())
+
+    def go_on(self, state: Any) -> None:
+        self._left, held = state
+        self._restored = True
+        self.hold(held)
+
+
+class Debounce(Ringing):
     """The latest element, when none has followed it for a while."""
 
     def __init__(self, duetime: AbsoluteOrRelativeTime) -> None:
@@ -86,6 +130,12 @@ class Debounce(Timed):
         self.quiet()
         self.rang()
 
+    def held(self) -> Any:
+        return boxed(self.value)
+
+    def hold(self, held: Any) -> None:
+        self.value = unboxed(held)
+
 
 class ThrottleFirst(Machine):
     """An element, and none of those that follow it within a while."""
@@ -101,6 +151,14 @@ class ThrottleFirst(Machine):
                 self.last = now
                 out.append(item)
 
+    def snapshot(self) -> Any:
+        """Seconds since the last element that passed, None before the first."""
+        return None if self.last is None else loop_time() - self.last
+
+    def restore(self, state: Any) -> None:
+        """Go on from a snapshot; the seconds are counted on from now."""
+        self.last = None if state is None else loop_time() - state
+
 
 class Delay(Timed):
     """Each element, and the end, a while later; an error at once."""
@@ -110,10 +168,16 @@ class Delay(Timed):
         self.duetime = duetime
         self.span = 0.0
         self.held: deque[tuple[float, Any]] = deque()
+        """Elements and when they are due; restored and not started yet, in how many seconds."""
         self.ending = False
+        self._restored = False
 
     def start(self) -> None:
-        self.span = seconds(self.duetime)
+        if not self._restored:
+            self.span = seconds(self.duetime)
+            return
+        now = self.runtime.now()
+        self.held = deque((now + left, item) for left, item in self.held)
 
     def wants(self) -> int:
         return 0 if self.ending else HELD - len(self.held)
@@ -151,31 +215,43 @@ class Delay(Timed):
         super().dispose()
         self.held.clear()
 
+    def state(self) -> Any:
+        now = self.runtime.now()
+        return (self.span, self.ending, tuple((due - now, boxed(item)) for due, item in self.held))
 
-class LateStart(Timed):
-    """The input, read only after a while."""
+    def go_on(self, state: Any) -> None:
+        self.span, self.ending, held = state
+        self._restored = True
+        self.held = deque((left, unboxed(box)) for left, box in held)
+
+
+class Appointed(Ringing):
+    """A timer that rings once: after a while, or at a point in time."""
 
     def __init__(self, duetime: AbsoluteOrRelativeTime) -> None:
         super().__init__()
         self.duetime = duetime
 
-    def start(self) -> None:
-        self.edge.is_open = False
+    def begin(self) -> None:
         self.alarm(seconds(self.duetime))
+
+    def again(self, left: float) -> float:
+        return remaining(self.duetime, left)
+
+
+class LateStart(Appointed):
+    """The input, read only after a while."""
+
+    def begin(self) -> None:
+        self.edge.is_open = False
+        super().begin()
 
     def rang(self) -> None:
         self.edge.open()
 
 
-class Until(Timed):
+class Until(Appointed):
     """Elements until a time has passed."""
-
-    def __init__(self, duetime: AbsoluteOrRelativeTime) -> None:
-        super().__init__()
-        self.duetime = duetime
-
-    def start(self) -> None:
-        self.alarm(seconds(self.duetime))
 
     def rang(self) -> None:
         # what had arrived by then goes on
@@ -183,16 +259,12 @@ class Until(Timed):
         self.over = True
 
 
-class From(Timed):
+class From(Appointed):
     """Elements after a time has passed."""
 
     def __init__(self, duetime: AbsoluteOrRelativeTime) -> None:
-        super().__init__()
-        self.duetime = duetime
+        super().__init__(duetime)
         self.is_open = False
-
-    def start(self) -> None:
-        self.alarm(seconds(self.duetime))
 
     def rang(self) -> None:
         self.is_open = True
@@ -204,8 +276,14 @@ class From(Timed):
         if self.is_open:
             self.pending.extend(items)
 
+    def held(self) -> Any:
+        return self.is_open
 
-class Every(Timed):
+    def hold(self, held: Any) -> None:
+        self.is_open = held
+
+
+class Every(Ringing):
     """The latest element once a period, if there is a new one; ends with a period."""
 
     def __init__(self, period: AbsoluteOrRelativeTime) -> None:
@@ -214,7 +292,7 @@ class Every(Timed):
         self.value: Any = MISSING
         self.ending = False
 
-    def start(self) -> None:
+    def begin(self) -> None:
         self.alarm(self.period)
 
     def wants(self) -> int:
@@ -235,108 +313,12 @@ class Every(Timed):
     def end(self) -> None:
         self.ending = True
 
+    def held(self) -> Any:
+        return (boxed(self.value), self.ending)
 
-class Windowed(Timed):
-    """Lists of what came in a while. A window whose reader is slow stays open until it reads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.overdue = False
-
-    def rang(self) -> None:
-        if self.pending:
-            self.overdue = True
-        else:
-            self.turn()
-
-    def turn(self) -> None:
-        """Close what has lasted long enough and wait for the next time."""
-        raise NotImplementedError
-
-    def step(self) -> bool:
-        moved = super().step()
-        if self.overdue and not (self.pending or self.closed or self.over):
-            self.overdue = False
-            self.turn()
-            return True
-        return moved
-
-
-class Windows(Windowed):
-    """Lists of what came in each span of time, a new one begun every shift; empty ones too."""
-
-    def __init__(self, span: AbsoluteOrRelativeTime, shift: AbsoluteOrRelativeTime | None) -> None:
-        super().__init__()
-        self.span = seconds(span)
-        self.shift = seconds(shift) if shift else self.span
-        self.next_open = 0.0
-        self.next_close = 0.0
-        self.found: deque[list[Any]] = deque([[]])
-
-    def start(self) -> None:
-        now = self.runtime.now()
-        self.next_open, self.next_close = now + self.shift, now + self.span
-        self.alarm(min(self.shift, self.span))
-
-    def wants(self) -> int:
-        return ALL
-
-    def take(self, items: Sequence[Any]) -> None:
-        for window in self.found:
-            window.extend(items)
-
-    def turn(self) -> None:
-        now = self.runtime.now()
-        due = min(self.next_open, self.next_close)
-        if now - due > _LATE_S:
-            self.next_open += now - due
-            self.next_close += now - due
-            due = now
-        closes = self.next_close - due < _LATE_S
-        if self.next_open - due < _LATE_S:
-            self.found.append([])
-            self.next_open += self.shift
-        if closes:
-            self.pending.append(self.found.popleft())
-            self.next_close += self.shift
-        self.alarm(min(self.next_open, self.next_close) - now)
-
-    def end(self) -> None:
-        self.over = True
-        self.quiet()
-        self.pending.extend(self.found)
-        self.found.clear()
-
-
-class CountedWindows(Windowed):
-    """Lists of what came in a span of time, or of `count` elements if they come sooner."""
-
-    def __init__(self, span: AbsoluteOrRelativeTime, count: int) -> None:
-        super().__init__()
-        self.span = seconds(span)
-        self.count = count
-        self.found: list[Any] = []
-
-    def start(self) -> None:
-        self.alarm(self.span)
-
-    def wants(self) -> int:
-        return self.count - len(self.found)
-
-    def take(self, items: Sequence[Any]) -> None:
-        self.found.extend(items)
-        if len(self.found) == self.count:
-            self.turn()
-
-    def turn(self) -> None:
-        self.pending.append(self.found)
-        self.found = []
-        self.alarm(self.span)
-
-    def end(self) -> None:
-        self.over = True
-        self.quiet()
-        self.pending.append(self.found)
+    def hold(self, held: Any) -> None:
+        box, self.ending = held
+        self.value = unboxed(box)
 
 
 class Timeout(Combining):
@@ -353,14 +335,21 @@ class Timeout(Combining):
         self.silent = silent
         self.span = 0.0
         self.due = 0.0
+        """When it is late; restored and not started yet, in how many seconds."""
         self.late = False
         self.switched = False
         self.handle: asyncio.TimerHandle | None = None
+        self._restored = False
 
     def start(self) -> None:
-        self.span = seconds(self.duetime)
-        self.due = self.runtime.now() + self.span
-        self._wait()
+        if not self._restored:
+            self.span = seconds(self.duetime)
+            left = self.span
+        else:
+            left = remaining(self.duetime, self.due)
+        self.due = self.runtime.now() + left
+        if not (self.late or self.switched):
+            self._wait()
 
     def _wait(self) -> None:
         self.handle = self.runtime.call_later(self, self.due - self.runtime.now(), self._ring)
@@ -403,3 +392,17 @@ class Timeout(Combining):
         if self.handle is not None:
             self.handle.cancel()
             self.handle = None
+
+    def snapshot(self) -> Any:
+        """The time it allows, what is left of it, whether it is over, and whether the other is read."""
+        return (self.span, self.due - self.runtime.now(), self.late, self.switched)
+
+    def restore(self, state: Any) -> None:
+        """Go on from a snapshot; called before `start`."""
+        self.span, self.due, self.late, self.switched = state
+        self._restored = True
+
+
+def remaining(duetime: AbsoluteOrRelativeTime, left: float) -> float:
+    """Seconds until a time of which so many were left; a point in time has its own clock."""
+    return seconds(duetime) if isinstance(duetime, datetime) else left

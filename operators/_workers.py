@@ -4,6 +4,9 @@ A worker takes the next element from the queue itself, when it is free and there
 what waits, waits in the queue before the unit, where it is seen and where its policy holds (`latest` gives
 the latest). At most `concurrency` functions run, and behind `take(3)` three are begun. A worker stays while
 there is work, so nothing is paid for a task per element.
+
+A snapshot has the results that wait and the elements whose function was still running: it is called for those
+again, so it may be called twice for one element.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.operators._mapping import MISSING
 
@@ -28,6 +32,11 @@ class _Slot:
         self.result: Any = MISSING
         self.error: Exception | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether the function has returned or raised."""
+        return self.result is not MISSING or self.error is not None
+
 
 class MapAsync(Unit):
     """The result of an asynchronous function for each element."""
@@ -38,6 +47,10 @@ class MapAsync(Unit):
         self.ordered = ordered
         self.slots: deque[_Slot] = deque()
         """Elements in the order their results go out: as they came, or as they were done."""
+        self.running: dict[_Slot, None] = {}
+        """Elements whose function was called and has not returned, oldest first."""
+        self.again: deque[_Slot] = deque()
+        """Elements that were running when the snapshot was taken that this goes on from."""
         self.under_way = 0
         """Elements taken whose result has not gone out."""
         self.working = 0
@@ -51,7 +64,8 @@ class MapAsync(Unit):
         if self.closed:
             return False
         edge = self.inputs[0]
-        for _ in range(min(self._room(), len(edge), self.concurrency - self.working)):
+        work = len(self.again) + max(0, min(self._room(), len(edge)))
+        for _ in range(min(work, self.concurrency - self.working)):
             self.working += 1
             self.runtime.spawn(self, self._work())
         if edge.exhausted and not self.under_way:
@@ -72,7 +86,7 @@ class MapAsync(Unit):
         room = self.credit()
         while self.slots and len(out) < room and error is None:
             slot = self.slots[0]
-            if slot.result is MISSING and slot.error is None:
+            if not slot.done:
                 break
             self.slots.popleft()
             self.under_way -= 1
@@ -85,14 +99,24 @@ class MapAsync(Unit):
             self.fail(error)
         return bool(out)
 
+    def _next(self) -> _Slot | None:
+        """What a free worker takes, if anything."""
+        if self.again:
+            return self.again.popleft()
+        taken = self.inputs[0].take(1) if self._room() > 0 else ()
+        if not taken:
+            return None
+        slot = _Slot(taken[0])
+        self.under_way += 1
+        self.out.counters.elements_in += 1
+        if self.ordered:
+            self.slots.append(slot)
+        return slot
+
     async def _work(self) -> None:
         try:
-            while self._room() > 0 and (taken := self.inputs[0].take(1)):
-                slot = _Slot(taken[0])
-                self.under_way += 1
-                self.out.counters.elements_in += 1
-                if self.ordered:
-                    self.slots.append(slot)
+            while (slot := self._next()) is not None:
+                self.running[slot] = None
                 try:
                     result = self.function(slot.item)
                     slot.result = await result if inspect.isawaitable(result) else result
@@ -103,6 +127,7 @@ class MapAsync(Unit):
                     slot.error = RuntimeError("what the function awaited was cancelled")
                 except Exception as error:
                     slot.error = error
+                self.running.pop(slot, None)
                 if not self.ordered:
                     self.slots.append(slot)
                 self.ready()
@@ -114,6 +139,46 @@ class MapAsync(Unit):
 
     def dispose(self) -> None:
         self.slots.clear()
+        self.running.clear()
+        self.again.clear()
+
+    # -- its state as plain data ---------------------------------------------------------------
+
+    def keep(self, slot: _Slot) -> Any:
+        """A result that waits, as plain data if it is."""
+        return slot.result
+
+    def kept(self, state: Any) -> _Slot:
+        """What `keep` was given."""
+        slot = _Slot(None)
+        slot.result = state
+        return slot
+
+    def snapshot(self) -> Any:
+        """Results, errors and elements in the order they go out, then elements that have no place in it."""
+        left = () if self.ordered else (*self.running, *self.again)
+        return (tuple(map(self._store, self.slots)), tuple(slot.item for slot in left))
+
+    def restore(self, state: Any) -> None:
+        """Go on from a snapshot; called before `start`."""
+        placed, left = state
+        self.slots = deque(self._stored(*each) for each in placed)
+        self.again = deque(slot for slot in self.slots if not slot.done)
+        self.again.extend(map(_Slot, left))
+        self.under_way = len(placed) + len(left)
+
+    def _store(self, slot: _Slot) -> tuple[str, Any]:
+        if slot.error is not None:
+            return ("error", store_error(slot.error))
+        return ("result", self.keep(slot)) if slot.done else ("element", slot.item)
+
+    def _stored(self, what: str, state: Any) -> _Slot:
+        if what == "result":
+            return self.kept(state)
+        slot = _Slot(None if what == "error" else state)
+        if what == "error":
+            slot.error = restore_error(state)
+        return slot
 
 
 class FilterAsync(MapAsync):
@@ -122,3 +187,12 @@ class FilterAsync(MapAsync):
     def released(self, slot: _Slot, out: list[Any]) -> None:
         if slot.result:
             out.append(slot.item)
+
+    def keep(self, slot: _Slot) -> Any:
+        return (bool(slot.result), slot.item)
+
+    def kept(self, state: Any) -> _Slot:
+        holds, item = state
+        slot = _Slot(item)
+        slot.result = holds
+        return slot

@@ -57,7 +57,8 @@ def merge(*sources: Observable[Any], **named: Observable[Any]) -> Stream[Any]:
     def label(index: int, element: Any) -> dict[str, Any]:
         return {"source": names[index], "value": element}
 
-    spec = OperatorSpec("merge", "unit", make=lambda: Merge(label), arguments={"sources": names})
+    given = {"sources": names}
+    spec = OperatorSpec("merge", "unit", make=lambda: Merge(label), arguments=given, resumable=True)
     return Stream(spec, streams(tuple(named.values())))
 
 
@@ -95,7 +96,7 @@ def amb(*sources: Observable[A]) -> Stream[A]:
     """The stream that is the first to say anything; the others are left. Of none: `never`."""
     if not sources:
         return never()
-    return waiting("amb", Amb, others=sources[1:], rx=_no_twin)(sources[0])
+    return waiting("amb", Amb, others=sources[1:], rx=_no_twin, resumable=True)(sources[0])
 
 
 def catch(*sources: Observable[A]) -> Stream[A]:
@@ -190,6 +191,7 @@ def _choosing(
         rx=_no_twin,
         arguments=arguments,
         late=True,
+        resumable=True,
     )(stream_of(given[0]))
 
 

@@ -54,6 +54,7 @@ def map_async(
         rx=_no_twin,
         arguments={"fn": fn, "concurrency": concurrency, "ordered": ordered},
         told=True,
+        resumable=True,
     )
 
 
@@ -73,6 +74,7 @@ def filter_async(
         rx=_no_twin,
         arguments={"fn": fn, "concurrency": concurrency, "ordered": ordered},
         told=True,
+        resumable=True,
     )
 
 
@@ -194,6 +196,7 @@ def _policy(
         rx=rx.as_observable,
         arguments={"n": n} if given is None else given,
         buffer=Buffer(policy, n, reducer),
+        resumable=True,
     )
 
 

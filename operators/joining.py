@@ -15,6 +15,7 @@ from reactivex import operators as rx
 from reactivex.typing import AnyFuture
 
 from rxstream.operators import _combining as units
+from rxstream.operators import _remembering as remembering
 from rxstream.operators._passing import StartWith
 from rxstream.operators._spec import foreign, waiting
 from rxstream.operators._types import A, B
@@ -58,7 +59,7 @@ def merge(
             flattens=True,
             grows="Observables that wait for their turn",
         )
-    return waiting("merge", units.Merge, others=sources, rx=rx.merge)
+    return waiting("merge", units.Merge, others=sources, rx=rx.merge, resumable=True)
 
 
 def zip(*args: Observable[Any]) -> Callable[[Observable[Any]], Stream[Any]]:
@@ -71,7 +72,7 @@ def zip(*args: Observable[Any]) -> Callable[[Observable[Any]], Stream[Any]]:
 
     Ends with the shortest. What waits for a partner is bounded, and holds its stream back.
     """
-    return waiting("zip", units.Zip, others=args, rx=rx.zip)
+    return waiting("zip", units.Zip, others=args, rx=rx.zip, resumable=True)
 
 
 def zip_latest(*others: Observable[Any]) -> Callable[[Observable[Any]], Stream[tuple[Any, ...]]]:
@@ -82,7 +83,9 @@ def zip_latest(*others: Observable[Any]) -> Callable[[Observable[Any]], Stream[t
     [ zip_latest() ]
     --------2a---3b|
     """
-    return waiting("zip_latest", units.ZipLatest, others=others, rx=rx.zip_latest)
+    return waiting(
+        "zip_latest", remembering.ZipLatest, others=others, rx=rx.zip_latest, resumable=True
+    )
 
 
 def combine_latest(*others: Observable[Any]) -> Callable[[Observable[Any]], Stream[Any]]:
@@ -95,7 +98,13 @@ def combine_latest(*others: Observable[Any]) -> Callable[[Observable[Any]], Stre
 
     Begins when all have had one; ends when all have ended, or as soon as one ends without any.
     """
-    return waiting("combine_latest", units.CombineLatest, others=others, rx=rx.combine_latest)
+    return waiting(
+        "combine_latest",
+        remembering.CombineLatest,
+        others=others,
+        rx=rx.combine_latest,
+        resumable=True,
+    )
 
 
 def with_latest_from(*sources: Observable[Any]) -> Callable[[Observable[Any]], Stream[Any]]:
@@ -108,7 +117,13 @@ def with_latest_from(*sources: Observable[Any]) -> Callable[[Observable[Any]], S
 
     Ends with the first stream. The others are read as fast as they come and never held back for long.
     """
-    return waiting("with_latest_from", units.WithLatest, others=sources, rx=rx.with_latest_from)
+    return waiting(
+        "with_latest_from",
+        remembering.WithLatest,
+        others=sources,
+        rx=rx.with_latest_from,
+        resumable=True,
+    )
 
 
 def concat(*sources: Observable[A]) -> Callable[[Observable[A]], Stream[A]]:
@@ -121,7 +136,7 @@ def concat(*sources: Observable[A]) -> Callable[[Observable[A]], Stream[A]]:
 
     A later stream is not started before its turn, so it must not share its source with an earlier one.
     """
-    return waiting("concat", units.Concat, others=sources, rx=rx.concat, late=True)
+    return waiting("concat", units.Concat, others=sources, rx=rx.concat, late=True, resumable=True)
 
 
 def amb(right_source: Observable[A] | AnyFuture[A]) -> Callable[[Observable[A]], Stream[A]]:
@@ -132,7 +147,7 @@ def amb(right_source: Observable[A] | AnyFuture[A]) -> Callable[[Observable[A]],
     [  amb()   ]
     --a--b-----|
     """
-    return waiting("amb", units.Amb, others=(right_source,), rx=rx.amb)
+    return waiting("amb", units.Amb, others=(right_source,), rx=rx.amb, resumable=True)
 
 
 def fork_join(*others: Observable[Any]) -> Callable[[Observable[Any]], Stream[tuple[Any, ...]]]:
@@ -145,7 +160,9 @@ def fork_join(*others: Observable[Any]) -> Callable[[Observable[Any]], Stream[tu
 
     If one ends without an element it ends at once, with nothing.
     """
-    return waiting("fork_join", units.ForkJoin, others=others, rx=rx.fork_join)
+    return waiting(
+        "fork_join", remembering.ForkJoin, others=others, rx=rx.fork_join, resumable=True
+    )
 
 
 def start_with(*args: B) -> Callable[[Observable[A]], Stream[A | B]]:
@@ -160,6 +177,7 @@ def start_with(*args: B) -> Callable[[Observable[A]], Stream[A | B]]:
         lambda: StartWith(args),
         rx=lambda: rx.start_with(*args),
         arguments={"args": list(args)},
+        resumable=True,
     )
 
 
@@ -171,7 +189,7 @@ def take_until(other: Observable[Any] | AnyFuture[Any]) -> Callable[[Observable[
     [ take_until() ]
     --1--2--3|
     """
-    return waiting("take_until", units.TakeUntil, others=(other,), rx=rx.take_until)
+    return waiting("take_until", units.TakeUntil, others=(other,), rx=rx.take_until, resumable=True)
 
 
 def skip_until(other: Observable[Any] | AnyFuture[Any]) -> Callable[[Observable[A]], Stream[A]]:
@@ -184,7 +202,7 @@ def skip_until(other: Observable[Any] | AnyFuture[Any]) -> Callable[[Observable[
 
     If either stream ends before that it ends, with nothing (reactivex never ends then).
     """
-    return waiting("skip_until", units.SkipUntil, others=(other,), rx=rx.skip_until)
+    return waiting("skip_until", units.SkipUntil, others=(other,), rx=rx.skip_until, resumable=True)
 
 
 def sequence_equal(
@@ -205,6 +223,7 @@ def sequence_equal(
         others=(other,),
         rx=lambda other: rx.sequence_equal(other, comparer),
         arguments={"comparer": comparer},
+        resumable=True,
     )
 
 

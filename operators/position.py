@@ -45,7 +45,7 @@ def take(count: int) -> Callable[[Observable[A]], Stream[A]]:
     """
     _not_negative(count)
     if count == 0:
-        return waiting("take", Nothing, arguments={"count": count})
+        return waiting("take", Nothing, arguments={"count": count}, resumable=True)
     return native("take", lambda: _selecting.Take(count), arguments={"count": count})
 
 
@@ -73,6 +73,7 @@ def take_last(count: int) -> Callable[[Observable[A]], Stream[A]]:
         "take_last",
         lambda: TakeLast(max(0, count), lambda items, _: items),
         arguments={"count": count},
+        resumable=True,
     )
 
 
@@ -118,12 +119,13 @@ def slice(
     every = step or 1
     begin = start or 0
     if stop == 0:
-        return waiting("slice", Nothing, arguments=given)
+        return waiting("slice", Nothing, arguments=given, resumable=True)
     if begin < 0:
         return waiting(
             "slice",
             lambda: TakeLast(-begin, lambda items, before: _tail(items, before, stop, every)),
             arguments=given,
+            resumable=True,
         )
     return native("slice", lambda: _selecting.Slice(begin, stop, every), arguments=given)
 

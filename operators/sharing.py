@@ -107,6 +107,7 @@ def publish_value(
         lambda: StartWith((initial_value,)),
         rx=lambda: rx.start_with(initial_value),
         arguments=given,
+        resumable=True,
     )
 
 

@@ -43,11 +43,10 @@ def _timed(
     make: Callable[[], Any],
     scheduler: abc.SchedulerBase | None,
     arguments: dict[str, Any],
-    **flags: Any,
 ) -> Operator:
     if scheduler is not None:
         return foreign(name, arguments={**arguments, "scheduler": scheduler})
-    return waiting(name, make, arguments=arguments, **flags)
+    return waiting(name, make, arguments=arguments, resumable=True)
 
 
 def debounce(
@@ -93,9 +92,7 @@ def throttle_first(
     given = {"window_duration": window_duration}
     if scheduler is not None:
         return foreign("throttle_first", arguments={**given, "scheduler": scheduler})
-    return native(
-        "throttle_first", lambda: units.ThrottleFirst(span), arguments=given, resumable=False
-    )
+    return native("throttle_first", lambda: units.ThrottleFirst(span), arguments=given)
 
 
 def sample(
@@ -111,7 +108,7 @@ def sample(
     Ends at the first sample after the end, or when the sampler ends (reactivex never ends then).
     """
     if isinstance(sampler, Observable):
-        return waiting("sample", Sample, others=(sampler,), rx=rx.sample)
+        return waiting("sample", Sample, others=(sampler,), rx=rx.sample, resumable=True)
     return _timed("sample", lambda: units.Every(sampler), scheduler, {"sampler": sampler})
 
 

@@ -10,7 +10,7 @@ from reactivex import operators as rx
 from reactivex.internal.exceptions import ArgumentOutOfRangeException
 from reactivex.typing import RelativeTime
 
-from rxstream.operators import _timing as units
+from rxstream.operators import _timed_lists as units
 from rxstream.operators._folding import Buffer
 from rxstream.operators._passing import Overlapping
 from rxstream.operators._spec import foreign, native, waiting
@@ -43,7 +43,9 @@ def buffer_with_count(
         raise ArgumentOutOfRangeException()
     given = {"count": count, "skip": skip}
     if every < count:
-        return waiting("buffer_with_count", lambda: Overlapping(count, every), arguments=given)
+        return waiting(
+            "buffer_with_count", lambda: Overlapping(count, every), arguments=given, resumable=True
+        )
     return native("buffer_with_count", lambda: Buffer(count, every), arguments=given)
 
 
@@ -69,6 +71,7 @@ def buffer_with_time(
         lambda: units.Windows(timespan, timeshift),
         arguments=given,
         grows="the elements of one span of time",
+        resumable=True,
     )
 
 
@@ -92,6 +95,7 @@ def buffer_with_time_or_count(
         "buffer_with_time_or_count",
         lambda: units.CountedWindows(timespan, count),
         arguments=given,
+        resumable=True,
     )
 
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from rxstream.engine.op import ALL
 from rxstream.engine.spill import SpillQueue
 from rxstream.engine.statistics import EdgeStatistics
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.errors import BufferOverflow, blame
 from rxstream.operator import Buffer
+from rxstream.statecodec import NotStorable
 
 if TYPE_CHECKING:
     from rxstream.engine.unit import Unit
@@ -189,6 +191,25 @@ class Edge:
             self._blocked_since = None
         for feeder in self.feeders:
             feeder.ready()
+
+    # -- its state as plain data ---------------------------------------------------------------
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """What waits, how it ended and what was counted. Raises `NotStorable` for a queue in a file."""
+        if isinstance(self._items, SpillQueue):
+            raise NotStorable(
+                f"what waits before {self.reader.node.id!r} may be in a file (spill), which is not stored "
+                "with the state: use another policy"
+            )
+        error = store_error(self.error)
+        items = tuple(self._items)
+        return (items, self.is_open, self.ended, error, self.closed, self.elements, self.dropped)
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from a snapshot; called before its reader starts. An error comes back as one of ours."""
+        items, self.is_open, self.ended, error, self.closed, self.elements, self.dropped = state
+        self.error = restore_error(error)
+        self._items = deque(items)
 
     def statistics(self) -> EdgeStatistics:
         blocked = self._blocked_s

@@ -71,6 +71,23 @@ class Unit:
         """Produce nothing new; what was taken in already still goes on. Only for a unit without inputs."""
         self.finish()
 
+    def snapshot(self) -> Any:
+        """Its state as plain data if its elements are; None where it has none.
+
+        Taken between steps, of a unit that has started and is not closed, and changes nothing; what is
+        changed later is copied. Whatever it would need to go on is in it: elements it holds, what is still
+        to go out, the seconds until a timer rings. What is queued before it is its edges' state. Of use only
+        where the operator says that it is `resumable`.
+        """
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Go on from a snapshot of a unit made in the same way; called between `attach` and `start`.
+
+        Its edges are restored too. `start` then begins nothing anew: it arms a timer for the time that was
+        left, so the time in which nothing ran does not count. An error comes back by kind, code and message.
+        """
+
     # -- what a subclass uses ------------------------------------------------------------------
 
     def ready(self) -> None:

@@ -95,7 +95,7 @@ def test_a_restored_machine_goes_on_where_the_stored_one_was(
 
 @pytest.mark.parametrize(
     "operator",
-    [ops.zip_with_iterable([1]), ops.time_interval(), ops.throttle_first(1.0), ops.flat_map(list)],
+    [ops.zip_with_iterable([1]), ops.time_interval(), ops.flat_map(list)],
     ids=lambda operator: repr(operator.spec.name),
 )
 def test_what_cannot_be_stored_does_not_say_it_can(operator: Any) -> None:
