@@ -100,10 +100,7 @@ class Child:
                 code="not_sendable",
             ) from error
         while True:
-            wait([self._pipe, self._process.sentinel])
             try:
-                if not self._pipe.poll():
-                    raise EOFError
                 kind, *said = self._pipe.recv()
             except (EOFError, OSError):
                 raise self._died(item) from None
@@ -131,9 +128,10 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the child and to what it has started."""
-        pid = self._process.pid
-        if pid is None or self._reaped:
+        if self._reaped:
             return
+        pid = self._process.pid
+        assert pid is not None
         try:
             os.killpg(pid, number)
         except OSError:  # it leads no session yet
@@ -261,7 +259,8 @@ def _portable(error: Exception) -> Exception:
     """The error, or one that says the same where it could not be made again; with its traceback as a note."""
     said = "".join(traceback.format_exception(error)).rstrip()
     try:
-        if type(ForkingPickler.loads(ForkingPickler.dumps(error))) is not type(error):
+        again = ForkingPickler.loads(ForkingPickler.dumps(error))  # pyright: ignore[reportAttributeAccessIssue]  # it has it
+        if type(again) is not type(error):
             raise TypeError
         found = error
     except Exception:  # whatever its class raises
