@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from rxstream.engine.island import CURRENT, ordinary
+from rxstream.engine.tasks import CLOSE_S
 from rxstream.operators._mapping import MISSING
 from rxstream.operators._workers import MapAsync, _Slot
 
@@ -42,6 +43,8 @@ class MapThread(MapAsync):
         self._started = 0
         self._ended = 0
         """Threads that were started, and that have ended."""
+        self._watched = False
+        """Whether there is a task that waits for them; before, none is started."""
         self._all_ended: asyncio.Future[None] | None = None
 
     # -- on the loop ---------------------------------------------------------------------------
@@ -68,6 +71,8 @@ class MapThread(MapAsync):
     def _begin(self) -> None:
         """Give elements to threads that are free."""
         edge = self.inputs[0]
+        if not self._watched:
+            return
         while self.working < self.concurrency and self._room() > 0 and (taken := edge.take(1)):
             slot = _Slot(taken[0])
             self.under_way += 1
@@ -98,8 +103,10 @@ class MapThread(MapAsync):
             self.ready()
 
     async def _see_off(self) -> None:
-        """Lives as long as the unit, then until its threads have ended."""
+        """Lives as long as the unit, then until its threads have ended, or take too long."""
         loop = asyncio.get_running_loop()
+        self._watched = True
+        self.ready()
         try:
             await loop.create_future()
         finally:
@@ -107,13 +114,16 @@ class MapThread(MapAsync):
             if self._ended < self._started:
                 await asyncio.wait([self._all_ended], timeout=_PATIENCE_S)
                 self.insist()
-                await self._all_ended
+                await asyncio.wait([self._all_ended], timeout=CLOSE_S)
 
     def _left(self) -> None:
         self._ended += 1
         waits = self._all_ended is not None and not self._all_ended.done()
         if waits and self._all_ended is not None and self._ended == self._started:
             self._all_ended.set_result(None)
+
+    def external(self) -> bool:
+        return self.working > 0 or not self._watched
 
     def dispose(self) -> None:
         super().dispose()

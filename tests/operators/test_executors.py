@@ -1,0 +1,580 @@
+"""Functions in threads and in child processes: bounded, told of, and ended with what they belong to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
+from multiprocessing import Pipe, resource_tracker
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import rxstream
+from rxstream.engine.island import CURRENT
+from rxstream.errors import AuthorError, ExecutionCancelled, GraphError, WorldError
+from rxstream.operators import _processes
+from rxstream.testing import assert_released
+from tests.operators import work
+from tests.operators.parts import Bad, heard, items, nexts, ops, told
+from tests.shipped import ROOT
+
+SEEN: ContextVar[str] = ContextVar("seen", default="nothing")
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for something that happens elsewhere."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)  # a thread or a process does not tell
+
+
+class Gate:
+    """A blocking function that waits until it is let go, and counts."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.begun: list[int] = []
+        self.ended: list[int] = []
+
+    def __call__(self, number: int) -> int:
+        self.begun.append(number)
+        assert self.open.wait(20)
+        self.ended.append(number)
+        return number * 10
+
+
+def thread_names() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("rxstream")]
+
+
+class TestThreads:
+    async def test_the_loop_goes_on_meanwhile(self) -> None:
+        gate = Gate()
+        async with assert_released():
+            asyncio.get_running_loop().call_later(0.05, gate.open.set)
+            assert await items(rxstream.range(3).map_thread(gate)) == [0, 10, 20]
+
+    async def test_so_many_run_and_results_keep_their_order(self) -> None:
+        gate = Gate()
+        stream = rxstream.range(9).map_thread(gate, concurrency=3)
+        running = asyncio.ensure_future(items(stream))
+        await until(lambda: len(gate.begun) == 3)
+        assert sorted(thread_names()) == [f"rxstream map_thread_1 {n}" for n in (1, 2, 3)]
+        gate.open.set()
+        assert await running == [n * 10 for n in range(9)]
+
+    async def test_results_may_come_as_they_are_done(self) -> None:
+        late = threading.Event()
+
+        def work(number: int) -> int:
+            if number == 0:
+                assert late.wait(20)
+            return number
+
+        stream = rxstream.range(5).map_thread(work, concurrency=2, ordered=False)
+        found = []
+        async for item in stream:
+            found.append(item)
+            if len(found) == 4:
+                late.set()
+        assert found == [1, 2, 3, 4, 0]
+
+    async def test_no_more_are_begun_than_can_go_on(self) -> None:
+        gate = Gate()
+        gate.open.set()
+        assert await heard(rxstream.range(99).map_thread(gate, concurrency=9).take(3)) == nexts(
+            0, 10, 20
+        )
+        assert len(gate.begun) == 3
+
+    async def test_a_free_thread_takes_the_latest(self) -> None:
+        gate = Gate()
+
+        async def burst() -> Any:
+            yield 0
+            await until(lambda: gate.begun)
+            for number in range(1, 10):
+                yield number
+            await asyncio.sleep(0.05)
+            gate.open.set()
+
+        assert await items(rxstream.source(burst).pipe(ops.latest(), ops.map_thread(gate))) == [
+            0,
+            90,
+        ]
+
+    async def test_an_exception_reaches_the_node_after_the_results_before_it(self) -> None:
+        found = await heard(rxstream.range(9).map_thread(work.breaking, concurrency=3))
+        assert found == [("next", 0), ("next", 1), ("error", "two")]
+
+    async def test_an_error_of_the_source_comes_after_what_was_begun(self) -> None:
+        stream = rxstream.range(3).concat(rxstream.throw(Bad("unplugged"))).map_thread(abs, 2)
+        assert await heard(stream) == [*nexts(0, 1, 2)[:-1], ("error", "unplugged")]
+        assert await heard(rxstream.empty().map_thread(abs)) == nexts()
+
+    @pytest.mark.parametrize("raised", [SystemExit(3), StopIteration(), KeyboardInterrupt()])
+    async def test_whatever_it_raises_is_an_error(self, raised: BaseException) -> None:
+        def raising(_: int) -> None:
+            raise raised
+
+        (found,) = await heard(rxstream.of(1).map_thread(raising))
+        assert found[0] == "error"
+
+    async def test_it_sees_the_context_of_whoever_started_the_graph(self) -> None:
+        def look(number: int) -> str:
+            seen = SEEN.get()
+            SEEN.set(f"set by {number}")
+            return seen
+
+        @rxstream.graph
+        def looking() -> Any:
+            return rxstream.range(4).map_thread(look, concurrency=2).to_list()
+
+        SEEN.set("mine")
+        async with rxstream.Engine() as engine:
+            execution = await engine.start(looking)
+            assert await execution.result() == ["mine"] * 4
+        assert SEEN.get() == "mine"
+
+    async def test_it_may_say_how_far_it_is(self) -> None:
+        def work(number: int) -> str:
+            rxstream.progress(number * 10, "half way")
+            port = CURRENT.get()
+            assert port is not None
+            return port.node_id
+
+        @rxstream.graph
+        def working() -> Any:
+            return rxstream.of(5).map_thread(work).named("work")
+
+        async with rxstream.Engine() as engine:
+            execution = await engine.start(working)
+            assert await execution.result() == "work"
+            events = [e async for e in execution.events()]
+            (stats,) = (n for n in execution.statistics().nodes if n.node == "work")
+        (progress,) = (e.data for e in events if e.event_type == "step_progress")
+        assert (progress["percentage"], progress["message"]) == (50.0, "half way")
+        assert stats.busy_s > 0
+
+    async def test_a_call_that_goes_on_is_waited_for_and_gives_nothing_more(self) -> None:
+        gate = Gate()
+
+        @rxstream.graph
+        def working() -> Any:
+            return rxstream.range(9).map_thread(gate, concurrency=2)
+
+        async with rxstream.Engine() as engine, assert_released():
+            execution = await engine.start(working)
+            await until(lambda: len(gate.begun) == 2)
+            execution.cancel("enough")
+            await asyncio.sleep(0.05)
+            assert not gate.ended
+            gate.open.set()
+            with pytest.raises(ExecutionCancelled, match="enough"):
+                await execution.result()
+            assert sorted(gate.begun) == sorted(gate.ended) == [0, 1]
+            events = [e async for e in execution.events()]
+        assert not [e for e in events if e.event_type == "step_output"]
+
+    async def test_what_a_call_raises_too_late_is_logged(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        go, begun = threading.Event(), threading.Event()
+
+        def failing(_: int) -> None:
+            begun.set()
+            assert go.wait(20)
+            raise Bad("too late")
+
+        stream = rxstream.of(1).map_thread(failing)
+        running = asyncio.ensure_future(items(stream))
+        await until(begun.is_set)
+        running.cancel()
+        asyncio.get_running_loop().call_later(0.05, go.set)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert "too late" in capsys.readouterr().out
+
+    async def test_a_call_that_never_returns_is_named_and_left_behind(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate = Gate()
+        monkeypatch.setattr("rxstream.engine.explore._CLOSE_S", 0.1)
+        running = asyncio.ensure_future(items(rxstream.of(1).map_thread(gate)))
+        await until(lambda: gate.begun)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert "map_thread_1" in capsys.readouterr().out
+        gate.open.set()
+        await until(lambda: not thread_names())
+
+    def test_a_call_that_never_returns_does_not_keep_the_process(self) -> None:
+        script = """
+import asyncio, threading
+import rxstream
+import rxstream.engine.explore as explore
+explore._CLOSE_S = 0.1
+begun = threading.Event()
+def stuck(_):
+    begun.set()
+    threading.Event().wait()
+async def main():
+    async def read():
+        async for item in rxstream.of(1).map_thread(stuck): ...
+    task = asyncio.ensure_future(read())
+    while not begun.is_set():
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+print("over")
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.stdout.endswith("over\n"), done.stderr
+
+    async def test_whoever_does_not_close_waits_no_longer_than_that(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("rxstream.operators._threads._PATIENCE_S", 0.05)
+        monkeypatch.setattr("rxstream.operators._threads.CLOSE_S", 0.05)
+        gate = Gate()
+        subscription = rxstream.of(1).map_thread(gate).subscribe()
+        await until(lambda: gate.begun)
+        subscription.dispose()
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+        gate.open.set()
+        await until(lambda: not thread_names())
+
+    async def test_another_attempt_waits_for_the_calls_of_the_one_before(self) -> None:
+        now: list[int] = []
+        attempts: list[int] = []
+
+        def work(number: int) -> int:
+            now.append(number)
+            most = len(now)
+            time.sleep(0.02)
+            now.remove(number)
+            if number == 0:
+                attempts.append(most)
+                if len(attempts) < 3:
+                    raise Bad("again")
+            return number
+
+        stream = rxstream.range(4).pipe(ops.map_thread(work, concurrency=4), ops.retry(3))
+        assert await items(stream) == [0, 1, 2, 3]
+        assert max(attempts) <= 4
+
+    def test_it_needs_a_loop(self) -> None:
+        ((kind, text),) = told(rxstream.of(1).map_thread(abs))
+        assert kind == "error"
+        assert "event loop" in text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tracker() -> None:
+    """multiprocessing keeps one process of its own for as long as this one lives."""
+    resource_tracker.ensure_running()
+
+
+class TestProcesses:
+    async def test_calls_are_made_in_other_processes(self) -> None:
+        async with assert_released(grace=3):
+            found = await items(rxstream.range(20).map_process(work.who, concurrency=2))
+        assert len(set(found)) in (1, 2)
+        assert os.getpid() not in found
+
+    async def test_results_keep_their_order(self) -> None:
+        stream = rxstream.range(6).map_process(work.slow_when_even, concurrency=2)
+        assert await items(stream) == list(range(6))
+
+    async def test_a_partial_and_a_callable_object_will_do(self) -> None:
+        stream = rxstream.of(3).map_process(work.Times(4)).map_process(partial(pow, 2))
+        assert await items(stream) == [4096]
+
+    async def test_it_may_say_how_far_it_is(self) -> None:
+        @rxstream.graph
+        def working() -> Any:
+            return rxstream.of(7).map_process(work.telling).named("work")
+
+        async with rxstream.Engine() as engine:
+            execution = await engine.start(working)
+            assert await execution.result() == f"work of {execution.id}"
+            events = [e async for e in execution.events()]
+        (progress,) = (e.data for e in events if e.event_type == "step_progress")
+        assert (progress["percentage"], progress["message"]) == (7.0, "in the child")
+
+    async def test_an_exception_comes_back_with_where_it_was(self) -> None:
+        with pytest.raises(Bad, match="two") as caught:
+            await items(rxstream.range(9).map_process(work.breaking))
+        assert "in breaking" in caught.value.__notes__[0]
+
+    async def test_an_exception_that_cannot_be_made_again_says_the_same(self) -> None:
+        with pytest.raises(RuntimeError, match=r"Picky: .*'a', 'b'"):
+            await items(rxstream.of(1).map_process(work.picky))
+
+    async def test_leaving_the_process_is_an_error(self) -> None:
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await items(rxstream.of(3).map_process(work.leaving))
+
+    async def test_a_child_that_is_killed_is_an_error_with_the_element(self) -> None:
+        async with assert_released(grace=3):
+            found: list[int] = []
+            stream = rxstream.range(5).map_process(work.dying).do_action(found.append)
+            with pytest.raises(WorldError, match=r"'map_process_1' .* dying ended by SIGKILL") as e:
+                await items(stream)
+        assert found == [0, 1]
+        assert (e.value.code, e.value.detail) == ("process_died", {"element": 2})
+        assert e.value.node == "map_process_1"
+
+    async def test_a_child_that_ends_itself_is_an_error_with_its_status(self) -> None:
+        with pytest.raises(WorldError, match="exiting ended with exit status 3"):
+            await items(rxstream.of(3).map_process(work.exiting))
+
+    async def test_an_idle_child_that_is_killed_is_an_error_of_the_next_element(self) -> None:
+        async def source() -> Any:
+            yield 1
+            await until(lambda: pids)
+            killed = psutil.Process(pids[0])
+            killed.kill()
+            await until(lambda: killed.status() == psutil.STATUS_ZOMBIE)
+            yield 2
+
+        pids: list[int] = []
+        stream = rxstream.source(source).map_process(work.who).do_action(pids.append)
+        with pytest.raises(WorldError, match="SIGKILL") as caught:
+            await items(stream)
+        assert caught.value.detail == {"element": 2}
+
+    async def test_what_cannot_travel_is_the_authors_fault(self) -> None:
+        for stream, said in (
+            (rxstream.of(1).map_process(work.unsendable), "a result of type function"),
+            (rxstream.of(lambda: 1).map_process(work.who), "an element of type function"),
+        ):
+            with pytest.raises(AuthorError, match=said) as caught:
+                await items(stream)
+            assert caught.value.code == "not_sendable"
+
+    async def test_what_cannot_be_read_again_is_said(self) -> None:
+        for stream in (
+            rxstream.of(1).map_process(work.unreadable),
+            rxstream.of(work.Unreadable()).map_process(work.who),
+        ):
+            with pytest.raises(Bad, match="cannot be made again"):
+                await items(stream)
+
+    async def test_cancelling_ends_the_children_and_what_they_started(self, tmp_path: Path) -> None:
+        path = tmp_path / "pids"
+        async with assert_released(grace=3):
+            running = asyncio.ensure_future(
+                items(rxstream.of(str(path)).map_process(work.for_ever))
+            )
+            await until(path.exists)
+            pids = list(map(int, path.read_text().split()))
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert not [pid for pid in pids if _alive(pid)]
+
+    async def test_a_child_that_will_not_end_is_killed(self, tmp_path: Path) -> None:
+        path = tmp_path / "pid"
+        async with assert_released(grace=3):
+            running = asyncio.ensure_future(items(rxstream.of(str(path)).map_process(work.deaf)))
+            await until(path.exists)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert not _alive(int(path.read_text()))
+
+    async def test_leaving_early_ends_the_children(self) -> None:
+        async with assert_released(grace=3):
+            stream = rxstream.range(9).map_process(work.square, concurrency=2).take(2)
+            assert await items(stream) == [0, 1]
+
+    def test_a_script_without_a_guard_is_told(self, tmp_path: Path) -> None:
+        script = tmp_path / "script.py"
+        script.write_text("""
+import asyncio, rxstream
+def square(number):
+    return number * number
+async def main():
+    await rxstream.of(3).map_process(square).to_list()
+asyncio.run(main())
+""")
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert 'put that under if __name__ == "__main__"' in done.stderr
+
+    async def test_a_child_that_ends_before_it_could_begin_hints_at_that(self) -> None:
+        with pytest.raises(WorldError, match="before it could begin"):
+            await items(rxstream.of(3).map_process(work.ExitsWhenRead()))
+
+    async def test_a_child_that_is_still_starting_can_be_ended(self) -> None:
+        class Nowhere:
+            execution_id = node_id = "nowhere"
+
+            def progress(self, *said: Any) -> None: ...
+
+        def start_and_end() -> None:
+            child = _processes.Child(work.square, Nowhere())
+            child.signal(signal.SIGTERM)
+            child.close()
+            child.signal(signal.SIGTERM)
+
+        await asyncio.to_thread(start_and_end)
+
+    async def test_a_system_that_gives_no_process_fails_the_node(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Full:
+            def __init__(self, **_: Any) -> None: ...
+
+            def start(self) -> None:
+                raise BlockingIOError("no more processes")
+
+        monkeypatch.setattr(_processes._PROCESSES, "Process", Full)
+        assert await heard(rxstream.of(1).map_process(work.square)) == [
+            ("error", "no more processes")
+        ]
+
+    def test_at_a_prompt_it_is_refused(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", "import rxstream\ndef f(x): ...\nrxstream.of(1).map_process(f)"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "in a notebook or at a prompt" in done.stderr
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class TestTheChild:
+    """The child's side, in a thread of this process, so that each of its answers can be looked at."""
+
+    def begin(self, monkeypatch: pytest.MonkeyPatch, first: Any) -> Any:
+        monkeypatch.setattr(os, "setsid", lambda: None)
+        mine, theirs = Pipe()
+
+        def serve() -> None:
+            with theirs:
+                _processes.serve(theirs)
+
+        threading.Thread(target=serve).start()
+        mine.send(first)
+        return mine
+
+    def test_it_answers_until_the_pipe_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with self.begin(monkeypatch, (work.telling, "e", "n")) as pipe:
+            pipe.send(4)
+            assert pipe.recv() == ("progress", 4, "in the child", "running")
+            assert pipe.recv() == ("result", "n of e")
+
+    def test_it_answers_what_is_raised_and_what_cannot_be_sent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.begin(monkeypatch, (work.breaking, "e", "n")) as pipe:
+            pipe.send(2)
+            kind, error = pipe.recv()
+            assert (kind, type(error)) == ("error", Bad)
+            pipe.send(work.Unreadable())
+            assert type(pipe.recv()[1]) is Bad
+        with self.begin(monkeypatch, (work.unsendable, "e", "n")) as pipe:
+            pipe.send(1)
+            assert type(pipe.recv()[1]) is AuthorError
+        for function in (work.picky, work.disguised):
+            with self.begin(monkeypatch, (function, "e", "n")) as pipe:
+                pipe.send(1)
+                assert type(pipe.recv()[1]) is RuntimeError
+
+    def test_a_function_that_cannot_be_imported_is_told(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.begin(monkeypatch, work.Unreadable()) as pipe:
+            kind, error = pipe.recv()
+        assert (kind, str(error)) == ("error", "it cannot be made again")
+
+    def test_it_ends_when_nobody_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "setsid", lambda: None)
+        mine, theirs = Pipe()
+        mine.close()
+        with theirs:
+            _processes.serve(theirs)
+
+    def test_it_ends_when_nobody_waits_for_its_answer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "setsid", lambda: None)
+        mine, theirs = Pipe()
+        mine.send((work.square, "e", "n"))
+        mine.send(3)
+        mine.close()
+        with theirs:
+            _processes.serve(theirs)
+
+
+class TestRefused:
+    def test_concurrency_below_one(self) -> None:
+        with pytest.raises(GraphError, match="concurrency"):
+            ops.map_thread(abs, concurrency=0)
+        with pytest.raises(GraphError, match="concurrency"):
+            ops.map_process(abs, concurrency=0)
+
+    def test_coroutine_functions(self) -> None:
+        for operator in (ops.map_thread, ops.map_process):
+            with pytest.raises(GraphError, match="map_async"):
+                operator(work.awaited)
+
+    @pytest.mark.parametrize(
+        ("function", "why"),
+        [
+            (lambda number: number, "is a lambda"),
+            (partial(lambda number: number), "is a lambda"),
+            (partial(pow, threading.Lock()), "cannot be pickled"),
+            (work.Times(threading.Lock()), "cannot be pickled"),  # type: ignore[arg-type]  # on purpose
+        ],
+    )
+    def test_functions_that_a_child_could_not_import(self, function: Any, why: str) -> None:
+        with pytest.raises(GraphError, match=f"{why}.* map_thread"):
+            ops.map_process(function)
+
+    def test_a_function_of_a_notebook(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(work.square, "__module__", "__main__")
+        monkeypatch.delattr(sys.modules["__main__"], "__file__")
+        with pytest.raises(GraphError, match="square is defined in a notebook"):
+            ops.map_process(work.square)
+
+    def test_a_function_within_a_function(self) -> None:
+        def local(number: int) -> int:
+            return number
+
+        with pytest.raises(GraphError, match="local is defined inside another function"):
+            rxstream.of(1).map_process(local)
+
+    def test_within_observables_of_observables(self) -> None:
+        for operator in (ops.map_thread(abs), ops.map_process(abs)):
+            with pytest.raises(GraphError, match="flattens"):
+                operator.spec.rx()  # type: ignore[attr-defined]  # an Operator
