@@ -49,11 +49,11 @@ class Merge(Combining):
         moved = False
         count = len(self.inputs)
         for _ in range(count):
-            index, self.turn = self.turn, (self.turn + 1) % count
-            edge = self.inputs[index]
             room = self.room()
             if room <= 0:
-                return moved
+                return moved  # whose turn it was has it when there is room
+            index, self.turn = self.turn, (self.turn + 1) % count
+            edge = self.inputs[index]
             items = self.take(edge, room)
             if items:
                 moved = True

@@ -376,7 +376,8 @@ class Timeout(Combining):
         room = self.room()
         items = self.take(edge, room) if room > 0 else []
         if items:
-            self.due = self.runtime.now() + self.span
+            if not self.once:
+                self.due = self.runtime.now() + self.span
             self.emit(items)
         if self.closed or self.broken((edge,)):
             return False

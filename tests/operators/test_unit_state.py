@@ -1,0 +1,612 @@
+"""A unit that is stored at any moment and made anew goes on, to the second, as if nothing had been.
+
+Each case is a unit with what its inputs get and when. It is played to the end, then again for each moment,
+where the unit, its queues and its runtime are thrown away and made anew from bytes. Times of timers never
+meet those of inputs: which of two things at one time is first is nobody's promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+
+import rxstream
+from rxstream import statecodec
+from rxstream.engine.edge import Edge
+from rxstream.engine.island import Port
+from rxstream.engine.op import ALL
+from rxstream.engine.runtime import Runtime
+from rxstream.errors import BufferOverflow, WorldError, classify
+from rxstream.graph.plan import Plan
+from rxstream.operator import Buffer
+from rxstream.operators._clock import wall_now
+from rxstream.operators._workers import MapAsync
+from rxstream.stream import Stream, source
+from tests.operators.bench import Unwatched
+from tests.operators.parts import Bad, ops, virtually
+from tests.operators.test_surface import NOT_OPERATORS, arguments
+
+TICK = 0.25
+"""Seconds between two moments. Inputs come at such moments, timers ring between them."""
+TICKS = 64
+SPAN = 41 / 64
+"""A span of time of which no multiple below 10 seconds is a multiple of `TICK`."""
+
+Script = Sequence[tuple[float, Any]]
+"""Seconds and what an input gets then; `|` ends it, an exception breaks it."""
+Told = list[tuple[float, Any]]
+
+BEATS: Script = (
+    *((0.25, 1), (0.5, 2), (0.5, 3), (0.5, 4), (1.25, 5), (1.75, 6)),
+    *((3.0, 7), (4.5, 8), (5.0, "|")),
+)
+OTHER: Script = ((0.5, 10), (1.5, 20), (1.5, 30), (3.25, 40), (4.75, "|"))
+LATER: Script = ((2.0, 10), (4.0, 20), (5.5, "|"))
+BROKEN: Script = ((0.25, 1), (0.5, 2), (0.5, 3), (1.5, ConnectionError("gone")))
+QUIET: Script = ((0.25, 1), (0.5, 2), (7.0, 3), (7.25, "|"))
+TEXT: Script = (
+    *((0.25, "a"), (0.75, "b\nc"), (1.25, "\n"), (1.75, '{"x"'), (2.25, ": 1}\n7\n8\n9\n")),
+    *((2.75, "no"), (3.25, "\n\nend"), (4.5, "|")),
+)
+EVENTS: Script = (
+    (0.25, "data: a\n"),
+    (0.75, "\ndata: b\n\nid: 4\nda"),
+    (1.5, "ta: c\n\n"),
+    (2.0, "|"),
+)
+KEYED: Script = ((0.25, "a1"), (0.5, "b1"), (0.5, "a2"), (1.25, "a3"), (2.5, "b2"), (4.5, "|"))
+ROWS: Script = ((0.25, "bX"), (1.0, "aY"), (1.0, "aZ"), (2.25, "bW"), (4.0, "|"))
+JOBS: Script = (
+    *((0.25, (1.1, "a")), (0.25, (0.6, "b")), (0.5, (2.3, "c")), (1.25, (1.4, "d"))),
+    *((1.5, (3.7, "e")), (1.75, (2.6, "f")), (4.5, "|")),
+)
+"""Jobs that are done at a time."""
+FAILING: Script = ((0.25, (2.1, "a")), (0.5, (1.3, "bad")), (1.0, (4.2, "c")), (4.5, "|"))
+
+
+def end(item: Any) -> bool:
+    """Whether nothing follows it."""
+    return isinstance(item, Exception) or item == "|"
+
+
+async def done(job: tuple[float, str]) -> str:
+    """Wait until the job is done."""
+    due, name = job
+    left = due - asyncio.get_running_loop().time()
+    if left > 0:
+        await asyncio.sleep(left)
+    if name == "bad":
+        raise Bad("a bad job")
+    return name
+
+
+async def wanted(job: tuple[float, str]) -> bool:
+    return await done(job) in "acdf"
+
+
+def inverse(number: int) -> int:
+    if number % 4 == 0:
+        raise Bad(f"{number} of all numbers")
+    return -number
+
+
+def early_on() -> bool:
+    """True at the start."""
+    return asyncio.get_running_loop().time() < TICK
+
+
+def letter(text: str) -> str:
+    return text[0]
+
+
+def other() -> Stream[Any]:
+    return source([])
+
+
+# -- a unit between its queues and a reader ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something with one unit in it, and what its inputs get."""
+
+    make: Callable[[Stream[Any]], Any]
+    scripts: tuple[Script, ...]
+
+    def plan(self) -> Plan:
+        @rxstream.graph
+        def alone() -> Any:
+            made = self.make(source([]))
+            if isinstance(made, Stream):
+                return made
+            return {f"out{index}": stream for index, stream in enumerate(made)}
+
+        return alone.build()
+
+
+class Reader:
+    """Notes what it is told, and when; has room for so much."""
+
+    closed = False
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.told: Told = []
+        self.feeders: list[Any] = []
+        self.ended = False
+
+    def note(self, item: Any) -> None:
+        self.told.append((asyncio.get_running_loop().time(), item))
+
+    def push(self, items: Sequence[Any]) -> None:
+        self.left -= len(items)
+        assert self.left >= 0, "it emitted without credit"
+        for item in items:
+            self.note(item)
+
+    def finish(self) -> None:
+        self.ended = True
+        self.note("|")
+
+    def fail(self, error: BaseException) -> None:
+        self.ended = True
+        self.note(("failed", *classify(error).values()))
+
+    def demand(self) -> int:
+        return ALL
+
+    def exits(self) -> Iterator[Any]:
+        yield self
+
+    def abandon(self) -> None: ...
+
+    def room(self) -> int:
+        return self.left
+
+
+class Feed:
+    """What an input is still to get; a source that goes on where it stood."""
+
+    edge: Edge
+
+    def __init__(self, script: Script) -> None:
+        self.to_come = deque(script)
+        self.here: deque[Any] = deque()
+
+    def arrive(self, now: float) -> None:
+        while self.to_come and self.to_come[0][0] <= now:
+            self.here.append(self.to_come.popleft()[1])
+        self.give()
+
+    def give(self) -> None:
+        edge = self.edge
+        while self.here and not edge.closed and edge.is_open:
+            if not end(self.here[0]) and edge.room() <= 0:
+                return
+            item = self.here.popleft()
+            if item == "|":
+                edge.finish()
+            elif end(item):
+                edge.fail(item)
+            else:
+                edge.push([item])
+
+    def ready(self) -> None:
+        """The queue has room."""
+        asyncio.get_running_loop().call_soon(self.give)
+
+
+class Life:
+    """A unit and its queues, from when they are made until they are thrown away."""
+
+    def __init__(
+        self, plan: Plan, feeds: list[Feed], reader: Reader, stored: bytes | None = None
+    ) -> None:
+        (node,) = (node for node in plan.nodes if node.spec.kind == "unit")
+        assert node.spec.make is not None
+        self.unit = node.spec.make()
+        self.edges = []
+        for index, feed in enumerate(feeds):
+            late = node.spec.late and index > 0
+            buffer = node.spec.buffer or Buffer("block", 2)
+            feed.edge = Edge(f"in{index}", buffer, self.unit, is_open=not late)
+            feed.edge.feeders.append(feed)  # type: ignore[arg-type]  # it can be woken, as a unit
+            self.edges.append(feed.edge)
+        runtime = Runtime(plan, Unwatched())
+        self.unit.attach(runtime, node, self.edges, Port([reader], runtime.counters(node)))
+        if stored is not None:
+            state, queues = statecodec.decode(stored)
+            for edge, queue in zip(self.edges, queues, strict=True):
+                edge.restore(queue)
+            if state != "forgotten":
+                self.unit.restore(state)
+        runtime.start([self.unit])
+
+    def stored(self, forgetful: bool) -> bytes:
+        """Everything it would need to go on, as bytes; then it is no more."""
+        state = self.unit.snapshot()
+        again = self.unit.snapshot()
+        assert state == again, "taking it changed something"
+        queues = [edge.snapshot() for edge in self.edges]
+        found = statecodec.encode(("forgotten" if forgetful else state, queues))
+        self.unit.close()
+        return found
+
+
+async def settled() -> None:
+    """Let what is ready run."""
+    for _ in range(8):
+        await asyncio.sleep(0)
+
+
+def played(
+    case: Case,
+    *,
+    slow: bool = False,
+    cuts: Collection[int] = (),
+    early: bool = False,
+    forgetful: bool = False,
+) -> Told:
+    """What a case tells. It is stored at some moments, `early` before it has looked at what has just come.
+
+    A slow reader takes an element every half second.
+    """
+
+    async def main() -> Told:
+        plan = case.plan()
+        clock = asyncio.get_running_loop().time
+        reader = Reader(0 if slow else ALL)
+        feeds = [Feed(script) for script in case.scripts]
+        life = Life(plan, feeds, reader)
+        for tick in range(TICKS):
+            await asyncio.sleep(tick * TICK - clock())
+            for feed in feeds:
+                feed.arrive(clock())
+            if slow and tick % 2:
+                reader.left += 1
+                life.unit.ready()
+            if not early:
+                await settled()
+            if tick in cuts and not life.unit.closed:
+                life = Life(plan, feeds, reader, life.stored(forgetful))
+                for feed in feeds:
+                    feed.give()
+            await settled()
+            if reader.ended:
+                break
+        life.unit.close()
+        await settled()
+        return reader.told
+
+    found: Told = virtually(main())
+    return found
+
+
+def same(one: Told, two: Told) -> bool:
+    """Whether the same was told at the same times; sums of seconds are not exact."""
+    return [item for _, item in one] == [item for _, item in two] and all(
+        abs(mine - yours) < 1e-4 for (mine, _), (yours, _) in zip(one, two, strict=True)
+    )
+
+
+# -- the table ---------------------------------------------------------------------------------
+
+
+def one(operator: Any, script: Script = BEATS) -> Case:
+    return Case(lambda stream: stream.pipe(operator), (script,))
+
+
+def two(make: Callable[..., Any], first: Script = BEATS, second: Script = OTHER) -> Case:
+    """An operator that is given another stream."""
+    return Case(lambda stream: stream.pipe(make(other())), (first, second))
+
+
+CASES: dict[str, Case] = {
+    "amb": two(ops.amb, LATER, BEATS),
+    "amb before": two(ops.amb, LATER, ((3.0, 1), (3.25, "|"))),
+    "block": one(ops.block(3)),
+    "buffer_with_count": one(ops.buffer_with_count(3, 1)),
+    "buffer_with_count by two": one(ops.buffer_with_count(5, 2)),
+    "buffer_with_time": one(ops.buffer_with_time(SPAN)),
+    "buffer_with_time that overlaps": one(ops.buffer_with_time(SPAN * 3, SPAN)),
+    "buffer_with_time that misses": one(ops.buffer_with_time(SPAN, SPAN * 3)),
+    "buffer_with_time_or_count": one(ops.buffer_with_time_or_count(SPAN * 2, 3)),
+    "case": Case(lambda s: rxstream.case(early_on, {False: s, True: other()}), (BEATS, OTHER)),
+    "catch": two(ops.catch, BROKEN, OTHER),
+    "coalesce": one(ops.coalesce(max, 2)),
+    "coalesce_text": one(ops.coalesce_text(4, SPAN * 2), TEXT),
+    "combine_latest": two(ops.combine_latest),
+    "combine_latest breaking": two(ops.combine_latest, BEATS, BROKEN),
+    "concat": two(ops.concat),
+    "concat breaking": two(ops.concat, BEATS, BROKEN),
+    "count_by": one(ops.count_by(letter), KEYED),
+    "debounce": one(ops.debounce(SPAN)),
+    "decode_ndjson": one(ops.decode_ndjson(), TEXT),
+    "decode_sse": one(ops.decode_sse(), EVENTS),
+    "delay": one(ops.delay(SPAN * 2)),
+    "delay breaking": one(ops.delay(SPAN), BROKEN),
+    "delay_subscription": one(ops.delay_subscription(SPAN * 2)),
+    "drop_newest": one(ops.drop_newest(2)),
+    "drop_oldest": one(ops.drop_oldest(2)),
+    "enrich": two(lambda table: ops.enrich(table, letter, letter), KEYED, ROWS),
+    "fail": one(ops.fail(2)),
+    "fallback": two(ops.fallback, BROKEN, OTHER),
+    "filter_async": one(ops.filter_async(wanted, 3), JOBS),
+    "filter_async as done": one(ops.filter_async(wanted, 3, ordered=False), JOBS),
+    "fork_join": two(ops.fork_join),
+    "idle_timeout": one(ops.idle_timeout(SPAN * 3), QUIET),
+    "if_then": Case(lambda s: rxstream.if_then(early_on, s, other()), (LATER, OTHER)),
+    "if_then not": Case(lambda s: rxstream.if_then(lambda: not early_on(), s), (BEATS,)),
+    "join_by": two(lambda o: ops.join_by(o, letter, letter, SPAN * 2), KEYED, ROWS),
+    "keyed": one(ops.keyed(letter, lambda s: s.scan(lambda a, b: a + b).take(2)), KEYED),
+    "keyed for a while": one(ops.keyed(letter, lambda s: s.count(), ttl=SPAN), KEYED),
+    "latest": one(ops.latest()),
+    "map_async": one(ops.map_async(done, 3), JOBS),
+    "map_async as done": one(ops.map_async(done, 3, ordered=False), JOBS),
+    "map_async failing": one(ops.map_async(done, 2), FAILING),
+    "map_async failing as done": one(ops.map_async(done, 2, ordered=False), FAILING),
+    "map_async_with_dead_letters": one(ops.map_async_with_dead_letters(done, 2), FAILING),
+    "map_or_skip": one(ops.map_or_skip(inverse, None)),
+    "map_with_dead_letters": one(ops.map_with_dead_letters(inverse)),
+    "merge": two(ops.merge),
+    "merge by name": Case(lambda s: rxstream.merge(a=s, b=other()), (BEATS, BROKEN)),
+    "on_error_resume_next": two(ops.on_error_resume_next, BROKEN, BROKEN),
+    "publish_value": one(ops.publish_value(0)),
+    "rate_limit": one(ops.rate_limit(1, SPAN)),
+    "reduce_by": one(ops.reduce_by(letter, lambda a, b: a + b), KEYED),
+    "sample": one(ops.sample(SPAN)),
+    "sample by a stream": two(ops.sample, BEATS, OTHER),
+    "sequence_equal": two(ops.sequence_equal, BEATS, BEATS),
+    "sequence_equal not": two(ops.sequence_equal, BEATS, OTHER),
+    "skip_until": two(ops.skip_until, BEATS, LATER),
+    "skip_until_with_time": one(ops.skip_until_with_time(SPAN * 3)),
+    "skip_with_time": one(ops.skip_with_time(SPAN * 3)),
+    "slice": one(ops.slice(-5, -1, 2)),
+    "slice of nothing": one(ops.slice(0, 0)),
+    "split_lines": one(ops.split_lines(), TEXT),
+    "start_with": one(ops.start_with(-2, -1, 0)),
+    "take": one(ops.take(0)),
+    "take_last": one(ops.take_last(4)),
+    "take_until": two(ops.take_until, BEATS, ((1.5, 0), (4.0, "|"))),
+    "take_until_with_time": one(ops.take_until_with_time(SPAN * 3)),
+    "take_with_time": one(ops.take_with_time(SPAN * 3)),
+    "throttle_with_timeout": one(ops.throttle_with_timeout(SPAN)),
+    "timeout": one(ops.timeout(SPAN * 3), QUIET),
+    "timeout with another": two(lambda o: ops.timeout(SPAN * 3, o), QUIET, LATER),
+    "total_timeout": one(ops.total_timeout(SPAN * 5)),
+    "window_by_event_time": one(ops.window_by_event_time(float, 2, out_of_orderness=1)),
+    "window_by_time": one(ops.window_by_time(gap=SPAN)),
+    "with_latest_from": two(ops.with_latest_from),
+    "zip": two(ops.zip),
+    "zip_latest": two(ops.zip_latest),
+}
+STATELESS = {
+    *("block", "coalesce", "drop_newest", "drop_oldest", "fail", "latest", "zip"),
+    *("sequence_equal", "sequence_equal not", "slice of nothing", "take"),
+    *("catch", "concat", "concat breaking", "fallback", "on_error_resume_next"),
+    *("if_then not", "map_or_skip", "map_with_dead_letters"),
+}
+"""Of these the queues before them tell all there is to know, or they end at once."""
+
+EVERY = pytest.mark.parametrize("name", CASES)
+
+
+def operator_of(name: str) -> str:
+    return name.split()[0]
+
+
+# -- the tests ---------------------------------------------------------------------------------
+
+
+@EVERY
+@pytest.mark.parametrize("slow", [False, True], ids=["", "slow reader"])
+@pytest.mark.parametrize("early", [False, True], ids=["", "as soon as something came"])
+def test_it_goes_on_as_if_it_had_not_been_stored(name: str, slow: bool, early: bool) -> None:
+    case = CASES[name]
+    whole = played(case, slow=slow)
+    assert end(whole[-1][1]) or whole[-1][1][0] == "failed", "it has not ended"
+    moments = range(int(whole[-1][0] / TICK) + 1)
+    wrong = {}
+    for cuts in (*((moment,) for moment in moments), tuple(moments)):
+        found = played(case, slow=slow, cuts=cuts, early=early)
+        if not same(found, whole):
+            wrong[cuts] = found
+    assert wrong == {}, whole
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - STATELESS))
+def test_what_it_would_tell_without_its_state_is_seen(name: str) -> None:
+    for slow in (False, True):
+        whole = played(CASES[name], slow=slow)
+        for moment in range(int(whole[-1][0] / TICK) + 1):
+            found = played(CASES[name], slow=slow, cuts=(moment,), forgetful=True)
+            if not same(found, whole):
+                return
+    pytest.fail("its state makes no difference")
+
+
+def test_every_unit_that_says_it_can_be_stored_is_in_the_table() -> None:
+    found = set()
+    for name in ops.__all__:
+        if name == "to_future":
+            continue
+        made = getattr(ops, name)(*arguments(name))
+        specs = [made.spec] if name not in NOT_OPERATORS else []
+        if not specs:
+            specs = [node.spec for node in Case(made, ()).plan().nodes]
+        found |= {s.name for s in specs if s.kind == "unit" and s.resumable and not s.wraps}
+    assert found - set(map(operator_of, CASES)) == set()
+
+
+@EVERY
+def test_what_is_in_the_table_can_be_stored(name: str) -> None:
+    (node,) = (node for node in CASES[name].plan().nodes if node.spec.kind == "unit")
+    assert node.operator == operator_of(name)
+    assert node.resumable or node.operator in UNSAID
+
+
+UNSAID = {"catch", "map_async_with_dead_letters", "on_error_resume_next", "timeout"}
+"""Their state is whole, and they do not say so yet."""
+
+
+# -- time in which nothing runs ----------------------------------------------------------------
+
+
+def after_a_break(operator: Callable[[], Any], seconds: float) -> Told:
+    """What is told of 1 … 8, each at its second, when it is stored at 2.25 and goes on `seconds` later."""
+
+    async def main() -> Told:
+        clock = asyncio.get_running_loop().time
+        case = one(operator(), [(float(n), n) for n in range(1, 9)])
+        plan, reader, feeds = case.plan(), Reader(ALL), [Feed(case.scripts[0])]
+        life = Life(plan, feeds, reader)
+        while clock() < 2.25:
+            await asyncio.sleep(TICK)
+            feeds[0].arrive(clock())
+            await settled()
+        stored = life.stored(False)
+        await asyncio.sleep(seconds)
+        life = Life(plan, feeds, reader, stored)
+        while clock() < 10 and not reader.ended:
+            feeds[0].arrive(clock())
+            await asyncio.sleep(TICK)
+        life.unit.close()
+        return [(round(time, 3), item) for time, item in reader.told]
+
+    found: Told = virtually(main())
+    return found
+
+
+def test_time_in_which_nothing_ran_does_not_count() -> None:
+    found = after_a_break(lambda: ops.take_with_time(3.125), 2)
+    assert found == [(1, 1), (2, 2), (4.25, 3), (4.25, 4), (5, 5), (5.125, "|")]
+
+
+def test_a_point_in_time_comes_even_while_nothing_runs() -> None:
+    def until() -> Any:
+        return ops.take_until_with_time(wall_now().astimezone(UTC) + timedelta(seconds=3.125))
+
+    found = after_a_break(until, 0.5)
+    assert [item for _, item in found] == [1, 2, 3, "|"]
+    assert found[-1][0] == pytest.approx(3.125, abs=0.01)
+    found = after_a_break(until, 2)
+    assert found[:2] == [(1, 1), (2, 2)]
+    assert found[-1][0] == pytest.approx(4.25, abs=0.01)
+
+
+@pytest.mark.parametrize("moment", range(1, 9))
+def test_throttle_first_goes_on_with_the_time_that_is_left(moment: int) -> None:
+    operator: Any = ops.throttle_first(SPAN)
+    assert operator.spec.resumable
+
+    async def main() -> list[Any]:
+        machine = operator.spec.make()
+        out: list[Any] = []
+        for number in range(1, 12):
+            await asyncio.sleep(TICK)
+            machine.push([number], out)
+            if number == moment:
+                state = statecodec.decode(statecodec.encode(machine.snapshot()))
+                await asyncio.sleep(0)
+                machine = operator.spec.make()
+                machine.restore(state)
+        return out
+
+    assert virtually(main()) == [1, 4, 7, 10]
+
+
+async def test_a_function_that_has_returned_is_not_called_again() -> None:
+    calls: list[int] = []
+
+    async def function(number: int) -> int:
+        calls.append(number)
+        if number == 1:
+            await asyncio.Event().wait()
+        return -number
+
+    case = one(ops.map_async(function, 3), ())
+    plan, reader = case.plan(), Reader(ALL)
+    first = Life(plan, [Feed(())], reader)
+    first.edges[0].push([1, 2])
+    await settled()
+    assert isinstance(first.unit, MapAsync)
+    second = Life(plan, [Feed(())], reader, first.stored(False))
+    await settled()
+    second.unit.close()
+    assert calls == [1, 2, 1]
+
+
+# -- queues ------------------------------------------------------------------------------------
+
+
+def queue(buffer: Buffer, stored: tuple[Any, ...] | None = None) -> Edge:
+    """A queue before a unit of its own."""
+    plan = one(ops.block(1)).plan()
+    (node,) = (node for node in plan.nodes if node.spec.kind == "unit")
+    assert node.spec.make is not None
+    runtime = Runtime(plan, Unwatched())
+    unit = node.spec.make()
+    edge = Edge("in", buffer, unit)
+    unit.attach(runtime, node, [edge], Port([Reader(0)], runtime.counters(node)))
+    if stored is not None:
+        edge.restore(statecodec.decode(statecodec.encode(stored)))
+    return edge
+
+
+async def test_a_queue_goes_on_with_what_waited_and_what_was_counted() -> None:
+    first = queue(Buffer("drop_oldest", 3))
+    first.push([1, (2, b"x"), {3}, [4], 5])
+    second = queue(first.buffer, first.snapshot())
+    assert second.statistics() == first.statistics()
+    assert second.take(9) == [{3}, [4], 5]
+    assert not second.exhausted
+    assert not second.closed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [WorldError("gone", code="x", node="a", where="b.py:1"), Bad("no"), TimeoutError("slow")],
+)
+async def test_a_queue_that_ended_has_its_error_again(error: Exception) -> None:
+    first = queue(Buffer())
+    first.push([1])
+    first.fail(error)
+    second = queue(first.buffer, first.snapshot())
+    assert second.error is not None
+    assert classify(second.error) == classify(error)
+    assert getattr(second.error, "node", None) == getattr(error, "node", None)
+    assert second.closed
+    assert second.ended
+    assert not second.exhausted
+    assert second.take(1) == [1]
+    assert second.exhausted
+
+
+async def test_a_queue_that_nobody_reads_yet_is_not_read_afterwards() -> None:
+    first = queue(Buffer())
+    first.is_open = False
+    second = queue(first.buffer, first.snapshot())
+    assert second.room() == 0
+    second.open()
+    assert queue(first.buffer, second.snapshot()).room() == 64
+
+
+async def test_a_queue_that_overflowed_says_so_again() -> None:
+    first = queue(Buffer("fail", 2))
+    first.push([1, 2, 3])
+    assert isinstance(first.error, BufferOverflow)
+    second = queue(first.buffer, first.snapshot())
+    assert second.error is not None
+    assert (len(second), classify(second.error)) == (2, classify(first.error))
+
+
+async def test_a_queue_in_a_file_says_that_it_cannot_be_stored() -> None:
+    edge = queue(Buffer("spill", 2, max_bytes=1_000))
+    with pytest.raises(statecodec.NotStorable, match="spill"):
+        edge.snapshot()
