@@ -18,6 +18,7 @@ from rxstream.engine.island import CURRENT, Port, ordinary
 from rxstream.engine.op import ALL
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.unit import BATCH, Unit
+from rxstream.engine.watching import Escaped
 from rxstream.graph.plan import Node
 from rxstream.operator import Buffer
 from rxstream.operators._inner import Inlet, forget
@@ -86,7 +87,7 @@ class Flatten(Unit):
             self.out.counters.elements_in += 1
             try:
                 self._open(self._projected(taken[0]))
-            except (KeyboardInterrupt, SystemExit):
+            except (KeyboardInterrupt, SystemExit, Escaped):
                 raise
             except BaseException as raised:
                 self._flush()
@@ -173,8 +174,6 @@ class Flatten(Unit):
     def inner_ended(self, inlet: Inlet, error: BaseException | None) -> None:
         self.inlets.pop(inlet, None)
         self.out.counters.busy_s += inlet.counters.busy_s
-        if self.closed:
-            return
         if error is not None:
             self.out.counters.errors += 1
             self.error = self.error or error

@@ -76,7 +76,8 @@ class Inlet:
         unit.attach(runtime, node, (), Port([self], self.counters))
         runtime.start([unit])
         if isinstance(self._found, Observable) and not isinstance(unit, _Nested):
-            _subscribe(unit)
+            unit.step()  # at once, because a hot one may emit before the unit's turn
+            unit.ready()
         if runtime.stopping and not unit.closed:
             unit.stop()
 
@@ -116,15 +117,6 @@ class Inlet:
 
     def room(self) -> int:
         return self.outer.inner_room()
-
-
-def _subscribe(unit: Unit) -> None:
-    """At once, because a hot Observable may emit before the unit's turn."""
-    try:
-        unit.step()
-    except Exception as error:
-        unit.fail(error)
-    unit.ready()
 
 
 def _unit_for(found: Any) -> Unit:
@@ -209,9 +201,6 @@ class _Awaited(Unit):
             self.finish()
         return False
 
-    def external(self) -> bool:
-        return not self._over
-
     def stop(self) -> None:
         """What was begun goes on to its end."""
 
@@ -228,11 +217,11 @@ class _Nested(Unit):
         self._root = _Root(self)
 
     def start(self) -> None:
-        if self.runtime.loop is not None:
-            self.runtime.spawn(self, self._see_off())
         plan = _within(self.node.id, make_plan(self.node.id, {"output": self._stream}))
         roots = {plan.outputs["output"]: [self._root]}
         root = self._root
+        if self.runtime.loop is not None:
+            self.runtime.spawn(self, self._see_off())
         self._escaping(lambda: launch(plan, root, roots, self.runtime.execution_id, root.adopt))
 
     def _escaping(self, function: Callable[[], object]) -> None:
@@ -249,20 +238,14 @@ class _Nested(Unit):
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            if self._root.runtime is not None:
-                await self._root.runtime.close(CLOSE_S)
+            await self._root.inside.close(CLOSE_S)
 
     def step(self) -> bool:
-        if self.credit() > 0:
-            self._escaping(self._root.wake)
+        self._escaping(self._root.wake)
         return False
 
-    def external(self) -> bool:
-        return True
-
     def stop(self) -> None:
-        if self._root.runtime is not None:
-            self._root.runtime.stop()
+        self._root.inside.stop()
 
     def dispose(self) -> None:
         if self._root.runtime is not None:
@@ -278,6 +261,14 @@ class _Root:
         self.closed = False
         self.feeders: list[Any] = []
         self.escaped: Escaped | None = None
+        self._refused = False
+        """Whether somebody inside was told that there is no room, and not yet that there is."""
+
+    @property
+    def inside(self) -> Runtime:
+        """What runs inside, once it was begun."""
+        assert self.runtime is not None
+        return self.runtime
 
     def adopt(self, runtime: Runtime) -> None:
         """Be its root."""
@@ -286,6 +277,7 @@ class _Root:
 
     def wake(self) -> None:
         """There is room."""
+        self._refused = False
         for feeder in self.feeders:
             feeder.ready()
 
@@ -302,13 +294,11 @@ class _Root:
 
     def finish(self) -> None:
         self.closed = True
-        if self.runtime is not None:
-            self.runtime.root_ended()
+        self.inside.root_ended()
 
     def fail(self, error: BaseException) -> None:
         self.closed = True
-        if self.runtime is not None:
-            self.runtime.failed(error)
+        self.inside.failed(error)
 
     def abandon(self) -> None: ...
 
@@ -319,7 +309,10 @@ class _Root:
         yield self
 
     def room(self) -> int:
-        return self.unit.credit()
+        room = self.unit.credit()
+        if room <= 0:
+            self._refused = True
+        return room
 
     # watcher
 
@@ -336,7 +329,7 @@ class _Root:
         outer.progress(progress.percentage, progress.message, progress.status)
 
     def busy(self) -> bool:
-        return self.room() <= 0
+        return self._refused
 
     def settled(self, error: BaseException | None) -> None:
         self.closed = True

@@ -8,8 +8,8 @@ take coroutines and asynchronous iterables too. None can be resumed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, Final, TypeAlias, overload
 
 import reactivex
 from reactivex import GroupedObservable, Observable, abc
@@ -48,6 +48,9 @@ __all__ = [
     "window_with_time_or_count",
 ]
 
+Readable: TypeAlias = Observable[B] | AnyFuture[B] | AsyncIterable[B] | Awaitable[B] | Iterable[B]
+"""What a function may give to be read."""
+
 # -- making one stream of many -----------------------------------------------------------------
 
 
@@ -57,6 +60,14 @@ def flat_map(mapper: Callable[[A], Observable[B]]) -> Callable[[Observable[A]], 
 
 @overload
 def flat_map(mapper: Callable[[A], AnyFuture[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
+
+
+@overload
+def flat_map(mapper: Callable[[A], AsyncIterable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
+
+
+@overload
+def flat_map(mapper: Callable[[A], Awaitable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
 
 
 @overload
@@ -135,7 +146,7 @@ def flat_map_indexed(mapper_indexed: Any = None) -> Callable[[Observable[Any]], 
 
 
 def flat_map_latest(
-    mapper: Callable[[A], Observable[B] | AnyFuture[B]],
+    mapper: Callable[[A], Readable[B]],
 ) -> Callable[[Observable[A]], Stream[B]]:
     """As `flat_map`, but an element ends the Observable of the one before.
 
@@ -147,7 +158,7 @@ def flat_map_latest(
 
 
 def switch_map(
-    project: Callable[[A], Observable[B]] | None = None,
+    project: Callable[[A], Readable[B]] | None = None,
 ) -> Callable[[Observable[A]], Stream[B]]:
     """The same as `flat_map_latest`.
 
@@ -159,7 +170,7 @@ def switch_map(
 
 
 def switch_map_indexed(
-    project: Callable[[A, int], Observable[B]] | None = None,
+    project: Callable[[A, int], Readable[B]] | None = None,
 ) -> Callable[[Observable[A]], Stream[B]]:
     """As `switch_map`, the function called with the element and its index.
 
@@ -171,7 +182,7 @@ def switch_map_indexed(
     return _latest("switch_map_indexed", function, project=project)
 
 
-def concat_map(project: Callable[[A], Observable[B]]) -> Callable[[Observable[A]], Stream[B]]:
+def concat_map(project: Callable[[A], Readable[B]]) -> Callable[[Observable[A]], Stream[B]]:
     """As `flat_map`, but one Observable after the other.
 
         --1--2-----|

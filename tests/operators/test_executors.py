@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import partial
 from multiprocessing import Pipe, resource_tracker
 from pathlib import Path
@@ -122,6 +122,7 @@ class TestThreads:
         stream = rxstream.range(3).concat(rxstream.throw(Bad("unplugged"))).map_thread(abs, 2)
         assert await heard(stream) == [*nexts(0, 1, 2)[:-1], ("error", "unplugged")]
         assert await heard(rxstream.empty().map_thread(abs)) == nexts()
+        assert await heard(rxstream.timer(0.02).ignore_elements().map_thread(abs)) == nexts()
 
     @pytest.mark.parametrize("raised", [SystemExit(3), StopIteration(), KeyboardInterrupt()])
     async def test_whatever_it_raises_is_an_error(self, raised: BaseException) -> None:
@@ -522,7 +523,7 @@ class TestTheChild:
         mine, theirs = Pipe()
         mine.close()
         with theirs:
-            _processes.serve(theirs)
+            copy_context().run(_processes.serve, theirs)
 
     def test_it_ends_when_nobody_waits_for_its_answer(
         self, monkeypatch: pytest.MonkeyPatch
@@ -533,7 +534,7 @@ class TestTheChild:
         mine.send(3)
         mine.close()
         with theirs:
-            _processes.serve(theirs)
+            copy_context().run(_processes.serve, theirs)
 
 
 class TestRefused:

@@ -6,6 +6,7 @@ it and says Any, so what is asserted of `pipe` is for pyright.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, assert_type
 
 from reactivex import GroupedObservable, Observable
@@ -20,6 +21,11 @@ from rxstream.stream import Stream
 async def fetch(number: int) -> bytes:
     """An asynchronous function."""
     return bytes(number)
+
+
+async def each(number: int) -> AsyncIterator[bytes]:
+    """An asynchronous generator function."""
+    yield bytes(number)
 
 
 def methods(numbers: Stream[int], words: Stream[str]) -> None:
@@ -39,6 +45,14 @@ def methods(numbers: Stream[int], words: Stream[str]) -> None:
     assert_type(numbers.start_with("a"), Stream[int | str])
     assert_type(numbers.default_if_empty(), Stream[int | None])
     assert_type(numbers.flat_map(lambda x: rxstream.of(str(x))), Stream[str])
+    assert_type(numbers.flat_map(fetch), Stream[bytes])
+    assert_type(numbers.concat_map(lambda x: [str(x)]), Stream[str])
+    assert_type(numbers.switch_map(each), Stream[bytes])
+    assert_type(numbers.merge_map(lambda x: rxstream.of(str(x))), Stream[str])
+    assert_type(numbers.merge_map(fetch, max_concurrent=3), Stream[bytes])
+    assert_type(numbers.merge_map(each), Stream[bytes])
+    assert_type(numbers.map_thread(str).map_process(len, concurrency=2), Stream[int])
+    assert_type(numbers.spill(), Stream[int])
     assert_type(words.group_by(len), Stream[GroupedObservable[int, str]])
     assert_type(words.to_dict(len), Stream[dict[int, str]])
     assert_type(words.partition(str.isdigit), list[Stream[str]])
