@@ -70,16 +70,11 @@ class MapThread(MapAsync):
 
     def _begin(self) -> None:
         """Give elements to threads that are free."""
-        edge = self.inputs[0]
         if not self._watched:
             return
-        while self.working < self.concurrency and self._room() > 0 and (taken := edge.take(1)):
-            slot = _Slot(taken[0])
-            self.under_way += 1
+        while self.working < self.concurrency and (slot := self._next()) is not None:
             self.working += 1
-            self.out.counters.elements_in += 1
-            if self.ordered:
-                self.slots.append(slot)
+            self.running[slot] = None
             self._jobs.put((slot, self._context.copy()))
             if self._started < self.working:
                 name = f"rxstream {self.node.id} {self._started + 1}"
@@ -91,6 +86,7 @@ class MapThread(MapAsync):
         while self._done:
             slot, result, error, seconds = self._done.popleft()
             self.working -= 1
+            self.running.pop(slot, None)
             self.out.counters.busy_s += seconds
             if not self.closed:
                 slot.result, slot.error = result, error

@@ -14,18 +14,21 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from multiprocessing import Pipe, resource_tracker
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
 
 import rxstream
 from rxstream.engine.island import CURRENT
+from rxstream.engine.op import ALL
 from rxstream.errors import AuthorError, ExecutionCancelled, GraphError, WorldError
 from rxstream.operators import _processes
+from rxstream.operators._threads import MapThread
 from rxstream.testing import assert_released
 from tests.operators import work
 from tests.operators.parts import Bad, heard, items, nexts, ops, told
+from tests.operators.test_unit_state import Feed, Life, Reader, one
 from tests.shipped import ROOT
 
 SEEN: ContextVar[str] = ContextVar("seen", default="nothing")
@@ -276,6 +279,32 @@ print("over")
         stream = rxstream.range(4).pipe(ops.map_thread(work, concurrency=4), ops.retry(3))
         assert await items(stream) == [0, 1, 2, 3]
         assert max(attempts) <= 4
+
+    @pytest.mark.parametrize("ordered", [True, False])
+    async def test_a_call_that_has_returned_is_not_made_again_after_a_store(
+        self, ordered: bool
+    ) -> None:
+        gate, calls = threading.Event(), []
+
+        def function(number: int) -> int:
+            calls.append(number)
+            if number == 1:
+                assert gate.wait(20)
+            return -number
+
+        case = one(ops.map_thread(function, 3, ordered), ())
+        plan, reader = case.plan(), Reader(ALL)
+        first = Life(plan, [Feed(())], reader)
+        first.edges[0].push([1, 2])
+        await until(lambda: len(calls) == 2 and cast(MapThread, first.unit).working == 1)
+        second = Life(plan, [Feed(())], reader, first.stored(False))
+        gate.set()
+        second.edges[0].finish()
+        await until(lambda: reader.ended)
+        assert calls == [1, 2, 1]
+        found = [item for _, item in reader.told]
+        assert found == ([-1, -2, "|"] if ordered else [-2, -1, "|"])
+        await until(lambda: len(asyncio.all_tasks()) == 1)
 
     def test_it_needs_a_loop(self) -> None:
         ((kind, text),) = told(rxstream.of(1).map_thread(abs))
