@@ -69,7 +69,13 @@ from rxstream.operators.executors import (
     map_thread,
 )
 from rxstream.operators.flattening import (
+    concat_map,
+    flat_map,
+    flat_map_indexed,
+    flat_map_latest,
     merge_map,
+    switch_map,
+    switch_map_indexed,
 )
 from rxstream.operators.joining import (
     amb,
@@ -87,20 +93,14 @@ from rxstream.operators.joining import (
 )
 from rxstream.operators.nesting import (
     concat_all,
-    concat_map,
     exclusive,
     expand,
-    flat_map,
-    flat_map_indexed,
-    flat_map_latest,
     group_by,
     group_by_until,
     group_join,
     join,
     merge_all,
     switch_latest,
-    switch_map,
-    switch_map_indexed,
     window,
     window_toggle,
     window_when,

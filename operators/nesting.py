@@ -1,45 +1,34 @@
 """Operators whose elements are Observables, and those that make one stream of them again.
 
 Between one that opens and the one that flattens, every operator runs as reactivex's, in one unit on the
-engine's clock, because an inner Observable must be subscribed at the moment it appears. Elsewhere those that
-flatten what a function gives (`flat_map`, `concat_map`, `switch_map`) are ours: they read within credit, and
-take coroutines and asynchronous iterables too. None can be resumed.
+engine's clock, because an inner Observable must be subscribed at the moment it appears. Those here are all
+reactivex's; what flattens what a function gives is in `flattening`. None can be resumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, Final, TypeAlias, overload
+from collections.abc import Callable
+from typing import Any, Final, overload
 
-import reactivex
 from reactivex import GroupedObservable, Observable, abc
 from reactivex import operators as rx
 from reactivex.subject import Subject
-from reactivex.typing import AnyFuture, RelativeTime
+from reactivex.typing import RelativeTime
 
-from rxstream.operator import Operator
-from rxstream.operators._flattening import Flatten
-from rxstream.operators._inner import observable_of
-from rxstream.operators._spec import Twin, foreign, waiting
+from rxstream.operators._spec import foreign
 from rxstream.operators._types import A, B, K, V
 from rxstream.stream import Stream
 
 __all__ = [
     "concat_all",
-    "concat_map",
     "exclusive",
     "expand",
-    "flat_map",
-    "flat_map_indexed",
-    "flat_map_latest",
     "group_by",
     "group_by_until",
     "group_join",
     "join",
     "merge_all",
     "switch_latest",
-    "switch_map",
-    "switch_map_indexed",
     "window",
     "window_toggle",
     "window_when",
@@ -48,156 +37,7 @@ __all__ = [
     "window_with_time_or_count",
 ]
 
-Readable: TypeAlias = Observable[B] | AnyFuture[B] | AsyncIterable[B] | Awaitable[B] | Iterable[B]
-"""What a function may give to be read."""
-
 # -- making one stream of many -----------------------------------------------------------------
-
-
-@overload
-def flat_map(mapper: Callable[[A], Observable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map(mapper: Callable[[A], AnyFuture[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map(mapper: Callable[[A], AsyncIterable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map(mapper: Callable[[A], Awaitable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map(mapper: Callable[[A], Iterable[B]]) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map(
-    mapper: Observable[B] | AnyFuture[B] | Iterable[B],
-) -> Callable[[Observable[Any]], Stream[B]]: ...
-
-
-@overload
-def flat_map(mapper: None = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
-
-
-def flat_map(mapper: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:
-    """The elements of the Observables (iterables, futures) that a function gives for each element.
-
-        --1-----2--|
-        [flat_map(x, x*10)]
-        --1-10--2-20|
-
-    Coroutines and asynchronous iterables will do too. All are read at once, as far as there is room behind,
-    and how many is not bounded: `merge_map` bounds it.
-    """
-    function = _function(mapper)
-    return _reading(
-        "flat_map",
-        lambda: Flatten(lambda item, _: _iterable(function(item))),
-        lambda: _merging(rx.map(lambda item: observable_of(_iterable(function(item))))),
-        _MANY,
-        mapper=mapper,
-    )
-
-
-@overload
-def flat_map_indexed(
-    mapper_indexed: Callable[[A, int], Observable[B]],
-) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map_indexed(
-    mapper_indexed: Callable[[A, int], Iterable[B]],
-) -> Callable[[Observable[A]], Stream[B]]: ...
-
-
-@overload
-def flat_map_indexed(
-    mapper_indexed: Observable[B] | AnyFuture[B] | Iterable[B],
-) -> Callable[[Observable[Any]], Stream[B]]: ...
-
-
-@overload
-def flat_map_indexed(mapper_indexed: None = None) -> Callable[[Observable[Any]], Stream[Any]]: ...
-
-
-def flat_map_indexed(mapper_indexed: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:
-    """As `flat_map`, the function called with the element and its index.
-
-    --a-----b--|
-    [flat_map_indexed(xi, xi)]
-    --a0-a0-b1-b1|
-    """
-    function = mapper_indexed if callable(mapper_indexed) else _indexed(_function(mapper_indexed))
-    return _reading(
-        "flat_map_indexed",
-        lambda: Flatten(lambda item, index: _iterable(function(item, index))),
-        lambda: _merging(
-            rx.map_indexed(lambda item, index: observable_of(_iterable(function(item, index))))
-        ),
-        _MANY,
-        mapper_indexed=mapper_indexed,
-    )
-
-
-def flat_map_latest(
-    mapper: Callable[[A], Readable[B]],
-) -> Callable[[Observable[A]], Stream[B]]:
-    """As `flat_map`, but an element ends the Observable of the one before.
-
-    --1-----2--|
-    [flat_map_latest(x-x-x)]
-    --1-1-1-2-2-2|
-    """
-    return _latest("flat_map_latest", _indexed(mapper), mapper=mapper)
-
-
-def switch_map(
-    project: Callable[[A], Readable[B]] | None = None,
-) -> Callable[[Observable[A]], Stream[B]]:
-    """The same as `flat_map_latest`.
-
-    --1-----2--|
-    [switch_map(x-x-x)]
-    --1-1-1-2-2-2|
-    """
-    return _latest("switch_map", _indexed(_function(project)), project=project)
-
-
-def switch_map_indexed(
-    project: Callable[[A, int], Readable[B]] | None = None,
-) -> Callable[[Observable[A]], Stream[B]]:
-    """As `switch_map`, the function called with the element and its index.
-
-    --a-----b--|
-    [switch_map_indexed()]
-    --a0-a0-b1-b1|
-    """
-    function = _indexed(_function(None)) if project is None else project
-    return _latest("switch_map_indexed", function, project=project)
-
-
-def concat_map(project: Callable[[A], Readable[B]]) -> Callable[[Observable[A]], Stream[B]]:
-    """As `flat_map`, but one Observable after the other.
-
-        --1--2-----|
-        [concat_map(x--x)]
-        --1--12--2--|
-
-    Elements wait for their turn in the queue before it, which holds back what feeds it.
-    """
-    return _reading(
-        "concat_map",
-        lambda: Flatten(lambda item, _: project(item), 1),
-        lambda: _merging(rx.map(lambda item: observable_of(project(item))), 1),
-        None,
-        project=project,
-    )
 
 
 def merge_all() -> Callable[[Observable[Observable[A]]], Stream[A]]:
@@ -257,47 +97,6 @@ def expand(mapper: Callable[[A], Observable[A]]) -> Callable[[Observable[A]], St
 
 
 _MANY: Final = "Observables under way"
-
-
-def _reading(
-    name: str, make: Callable[[], Flatten], twin: Twin, grows: str | None, /, **arguments: Any
-) -> Operator:
-    return waiting(name, make, rx=twin, arguments=arguments, grows=grows, flattens=True)
-
-
-def _latest(name: str, function: Callable[[Any, int], Any], /, **arguments: Any) -> Operator:
-    def twin() -> Callable[[Observable[Any]], Observable[Any]]:
-        return reactivex.compose(
-            rx.map_indexed(lambda item, index: observable_of(function(item, index))),
-            rx.switch_latest(),
-        )
-
-    return _reading(name, lambda: Flatten(function, latest=True), twin, None, **arguments)
-
-
-def _merging(
-    projected: Callable[[Observable[Any]], Observable[Any]], max_concurrent: int | None = None
-) -> Callable[[Observable[Any]], Observable[Any]]:
-    merged = rx.merge_all() if max_concurrent is None else rx.merge(max_concurrent=max_concurrent)
-    return reactivex.compose(projected, merged)
-
-
-def _function(given: Any) -> Callable[[Any], Any]:
-    """The function itself; without one the element, and of anything else that, for every element."""
-    if callable(given):
-        function: Callable[[Any], Any] = given
-        return function
-    return (lambda item: item) if given is None else (lambda _: given)
-
-
-def _indexed(function: Callable[[Any], Any]) -> Callable[[Any, int], Any]:
-    return lambda item, _: function(item)
-
-
-def _iterable(found: Any) -> Any:
-    """What a function gave; as in reactivex the letters of a text."""
-    return tuple(found) if isinstance(found, str | bytes | bytearray) else found
-
 
 # -- making many of one stream -----------------------------------------------------------------
 

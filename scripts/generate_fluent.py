@@ -67,7 +67,7 @@ from rxstream.failures import Budget, Failure
 from rxstream.operator import DEFAULT_CAPACITY
 from rxstream.operators._lettering import DeadLetter
 from rxstream.operators._lines import MAX_LENGTH
-from rxstream.operators.nesting import Readable
+from rxstream.operators.flattening import Readable
 from rxstream.operators.panes import Window
 from rxstream.operators.spilling import MAX_BYTES, MEMORY
 from rxstream.operators.sse import ServerSentEvent

@@ -27,8 +27,8 @@ from rxstream.operators import _processes
 from rxstream.operators._threads import MapThread
 from rxstream.testing import assert_released
 from tests.operators import work
+from tests.operators.lives import Case, Feed, Life, Reader
 from tests.operators.parts import Bad, heard, items, nexts, ops, told
-from tests.operators.test_unit_state import Feed, Life, Reader, one
 from tests.shipped import ROOT
 
 SEEN: ContextVar[str] = ContextVar("seen", default="nothing")
@@ -292,7 +292,7 @@ print("over")
                 assert gate.wait(20)
             return -number
 
-        case = one(ops.map_thread(function, 3, ordered), ())
+        case = Case(ops.map_thread(function, 3, ordered), ((),))
         plan, reader = case.plan(), Reader(ALL)
         first = Life(plan, [Feed(())], reader)
         first.edges[0].push([1, 2])
