@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rxstream.engine.op import ALL
@@ -70,8 +69,9 @@ class Edge:
         if self.buffer.policy != "block":
             return ALL
         room = self.buffer.capacity - len(self._items) if self.is_open else 0
-        if room <= 0 and self._blocked_since is None:
-            self._blocked_since = monotonic()
+        # one that waits for its turn is not held back by anybody's slowness
+        if room <= 0 and self._blocked_since is None and self.is_open:
+            self._blocked_since = self.reader.runtime.now()
         return room
 
     def push(self, items: Sequence[Any]) -> None:
@@ -187,7 +187,7 @@ class Edge:
 
     def _freed(self) -> None:
         if self._blocked_since is not None:
-            self._blocked_s += monotonic() - self._blocked_since
+            self._blocked_s += self.reader.runtime.now() - self._blocked_since
             self._blocked_since = None
         for feeder in self.feeders:
             feeder.ready()
@@ -214,7 +214,7 @@ class Edge:
     def statistics(self) -> EdgeStatistics:
         blocked = self._blocked_s
         if self._blocked_since is not None:
-            blocked += monotonic() - self._blocked_since
+            blocked += self.reader.runtime.now() - self._blocked_since
         return EdgeStatistics(
             self.id,
             self.buffer.policy,
