@@ -127,6 +127,10 @@ class Attempts(Unit):
         """What is wanted behind."""
         return self.out.demand() if self.limited else ALL
 
+    def forget_attempt(self) -> None:
+        if self.ended and self.region is not None:
+            self.region.forget()
+
     def external(self) -> bool:
         return self._handle is not None
 

@@ -191,6 +191,43 @@ def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:
     return StreamEvent(json[15 : json.index(b'"', 15)].decode(), execution_id, sequence, json)
 
 
+def step_json(event: StreamEvent) -> bytes:
+    """The event's step id as JSON (`null` or quoted), without parsing the event."""
+    return _between(event.json, b'"step_id":', b',"data":')
+
+
+def time_of(event: StreamEvent) -> datetime:
+    """The event's timestamp, without parsing the event."""
+    return datetime.fromisoformat(_between(event.json, b'"timestamp":"', b'"').decode())
+
+
+def data_json(event: StreamEvent) -> bytes:
+    """The event's data as the JSON that was recorded."""
+    if not event.json.endswith(_NO_METADATA):
+        return orjson.dumps(event.data)
+    begin = event.json.index(b',"data":') + 8
+    return event.json[begin : -len(_NO_METADATA)]
+
+
+_NO_METADATA: Final = b',"metadata":null}'
+
+
+def _between(json: bytes, before: bytes, after: bytes) -> bytes:
+    # only for what stands before the data, so that what is found first is the event's own
+    start = json.index(before) + len(before)
+    return json[start : json.index(after, start)]
+
+
+def replayed(event: StreamEvent) -> StreamEvent:
+    """The same event, number and cursor, marked as told again: `metadata.replayed` is true."""
+    if event.json.endswith(_NO_METADATA):
+        json = event.json[:-5] + b'{"replayed":true}}'
+    else:
+        fields = event.to_dict()
+        json = orjson.dumps({**fields, "metadata": {**(fields["metadata"] or {}), "replayed": True}})
+    return StreamEvent(event.event_type, event.execution_id, event.sequence, json)
+
+
 def gap(
     execution_id: str, epoch: str, requested: str, first: int, missed: int | None
 ) -> StreamEvent:

@@ -12,7 +12,7 @@ This module knows neither graphs nor the engine.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -55,7 +55,27 @@ class SourcePort(Port, Protocol):
         """The offset to go on from, or None for the beginning."""
 
     def seek_point(self, offset: Any) -> None:
-        """Say, before yielding a batch, where a restart after that batch would go on."""
+        """Say, before yielding a batch, where a restart after that batch would go on.
+
+        Plain data that `rxstream.statecodec` can store, or a function without arguments that gives it,
+        called whenever it is stored: for what changes while nothing is emitted, as the seconds until a
+        tick. An empty batch says only where a restart goes on.
+        """
+
+
+class Indexed(Protocol[T_co]):
+    """A plain source that goes on by index: what is called gives an iterable, or the rest of one.
+
+    Whoever runs it counts the elements that were emitted and asks for what follows them.
+    """
+
+    def __call__(self) -> Iterable[T_co]:
+        """All elements."""
+        ...
+
+    def from_offset(self, offset: int) -> Iterable[T_co]:
+        """What follows the first `offset` elements."""
+        ...
 
 
 class Source(ABC, Generic[T_co]):

@@ -30,6 +30,7 @@ from reactivex import Observable, abc
 from reactivex.internal import default_error, noop
 
 from rxstream.errors import GraphError
+from rxstream.indexed import indexed
 from rxstream.operator import Operator, OperatorSpec
 from rxstream.sink import Sink
 from rxstream.source import PushSource, Source
@@ -220,25 +221,35 @@ def check_name(name: str, where: str) -> None:
         )
 
 
-def make_source(origin: Any, *, name: str | None = None) -> Stream[Any]:
+def make_source(origin: Any, *, name: str | None = None, repeatable: bool = False) -> Stream[Any]:
     """A Stream of whatever produces; see `rxstream.source`."""
     if isinstance(origin, Stream):
         return origin
     label, arguments = _source_label(origin)
+    made, resumable = indexed(origin, repeatable)
     spec = OperatorSpec(
-        name or label, "source", make=lambda: origin, arguments=arguments, told=True
+        name or label,
+        "source",
+        make=lambda: made,
+        arguments=arguments,
+        told=True,
+        resumable=resumable,
     )
     return Stream(spec)
 
 
-def source(origin: Any, *, name: str | None = None) -> Stream[Any]:
+def source(origin: Any, *, name: str | None = None, repeatable: bool = False) -> Stream[Any]:
     """A Stream of an Observable, generator function, iterable, coroutine function or `Source`.
 
     A function is called anew for each execution; a generator *object* can be read once. Plain
     generators run on the event loop and must not block it. A foreign Observable pushes: when more
     than its buffer holds waits, the node fails, unless `drop_oldest` or another policy follows.
+
+    After a crash a sequence goes on by index and a seekable `Source` from its offset. With `repeatable`
+    the author says that an iterable or a generator function (also an asynchronous one) gives the same
+    elements each time: it is run again, and what was emitted is left out. Anything else cannot be resumed.
     """
-    return make_source(origin, name=name)
+    return make_source(origin, name=name, repeatable=repeatable)
 
 
 def _source_label(origin: Any) -> tuple[str, Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """The engine: how graphs run and what is recorded of it."""
 
+from rxstream.engine.bottleneck import Bottleneck
 from rxstream.engine.default import default_engine
 from rxstream.engine.engine import Engine
 from rxstream.engine.execution import Execution
@@ -18,6 +19,7 @@ __all__ = [
     "CURRENT",
     "ENDED",
     "TRANSITIONS",
+    "Bottleneck",
     "EdgeStatistics",
     "Engine",
     "EngineStatistics",

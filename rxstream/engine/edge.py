@@ -164,6 +164,7 @@ class Edge:
         else:
             taken = [queue.popleft() for _ in range(count)]
         if taken:
+            self.reader.touch()
             self._freed()
         return taken
 
@@ -211,7 +212,7 @@ class Edge:
         self.error = restore_error(error)
         self._items = deque(items)
 
-    def statistics(self) -> EdgeStatistics:
+    def statistics(self, rate: float = 0.0) -> EdgeStatistics:
         blocked = self._blocked_s
         if self._blocked_since is not None:
             blocked += self.reader.runtime.now() - self._blocked_since
@@ -224,4 +225,5 @@ class Edge:
             self.dropped,
             blocked,
             self._items.bytes if isinstance(self._items, SpillQueue) else 0,
+            rate,
         )

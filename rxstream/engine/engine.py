@@ -1,7 +1,8 @@
 """The engine owns executions: it admits, runs and ends them, and owns the log they are recorded in.
 
 At most `max_running` run at a time; up to `max_queued` more wait, highest priority first, and the next one is
-refused. Opening a durable log ends, honestly, the executions that died with an earlier process.
+refused. Opening a durable log goes on with the executions that died with an earlier process, and ends those
+that cannot go on, honestly.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import structlog
 
 from rxstream.engine.execution import GRACE_S, Execution
 from rxstream.engine.fusion import FUSE
+from rxstream.engine.resuming import CannotResume, plan_of
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import EngineStatistics
 from rxstream.errors import (
@@ -86,10 +88,10 @@ class Engine:
     # -- life ----------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Open the log and end what died. Raises `LogError`, `LogLocked`."""
+        """Open the log and take over what died. Raises `LogError`, `LogLocked`."""
         await self.log.open()
         try:
-            await self._end_what_died()
+            await self._take_over()
         except BaseException:
             await self.log.close()
             raise
@@ -125,31 +127,70 @@ class Engine:
     ) -> None:
         await self.close()
 
-    async def _end_what_died(self) -> None:
-        while True:
-            alive = [status.value for status in Status if status not in ENDED]
-            records = await self.log.records(statuses=alive, limit=100)
-            for record in records:
-                error = {
-                    "kind": "world",
-                    "code": "interrupted",
-                    "message": "the process that ran this execution died before it ended",
-                }
-                ended = replace(
-                    record,
-                    status=move(Status(record.status), Status.INTERRUPTED).value,
-                    ended_at=datetime.now(UTC),
-                    error=error,
-                )
-                terminal = draft(EventType.PIPELINE_ERROR, None, orjson.dumps({"error": error}))
-                await self.log.commit(Commit(record.execution_id, [terminal], ended))
+    async def _take_over(self) -> None:
+        """Go on with what died with an earlier process, oldest first, or end it honestly."""
+        for record in reversed(await self._not_ended()):
+            try:
+                await self.resume(record.execution_id)
+            except UnknownGraph:
                 _log.warning(
-                    "execution was interrupted",
+                    "execution waits for its graph to be served",
                     execution_id=record.execution_id,
                     graph=record.graph,
                 )
-            if not records:
-                return
+            except CannotResume as reason:
+                await self._interrupt(record, reason)
+
+    async def _not_ended(self) -> list[ExecutionRecord]:
+        alive = [status.value for status in Status if status not in ENDED]
+        found: list[ExecutionRecord] = []
+        while True:
+            after = found[-1].execution_id if found else None
+            page = await self.log.records(statuses=alive, limit=100, after=after)
+            found += page
+            if not page:
+                return found
+
+    async def _interrupt(self, record: ExecutionRecord, reason: CannotResume) -> None:
+        said = f"the process that ran this execution died before it ended, and {reason.message}"
+        error = {"kind": "world", "code": reason.code, "message": said}
+        ended = replace(
+            record,
+            status=move(Status(record.status), Status.INTERRUPTED).value,
+            ended_at=datetime.now(UTC),
+            error=error,
+        )
+        terminal = draft(EventType.PIPELINE_ERROR, None, orjson.dumps({"error": error}))
+        await self.log.commit(Commit(record.execution_id, [terminal], ended))
+        _log.warning(
+            "execution was interrupted",
+            execution_id=record.execution_id,
+            graph=record.graph,
+            reason=reason.message,
+        )
+
+    async def resume(
+        self, execution_id: str, graph: Graph[..., Any] | BoundGraph | None = None
+    ) -> Execution:
+        """Go on with an execution that died with an earlier process, under its id and with its numbers.
+
+        Opening the engine does so for all whose graph it serves; `graph` is for one it does not. Raises
+        `UnknownExecution`, `UnknownGraph`, `AlreadyEnded`, and `CannotResume` (it is not ended then).
+        """
+        if execution_id in self._executions and not self._executions[execution_id].ended:
+            return self._executions[execution_id]
+        record = await self.log.record(execution_id)
+        if Status(record.status) in ENDED:
+            move(Status(record.status), Status.RUNNING)
+        states = await self.log.states(execution_id)
+        plan = plan_of(record, lambda: graph or self.graph(record.graph), states)
+        execution = Execution(
+            plan, record, self.log, None, self._grace_s, self.url_prefix, stored=states
+        )
+        self._keep(execution)
+        self._run(execution)
+        _log.info("execution goes on", execution_id=execution_id, graph=record.graph)
+        return execution
 
     # -- graphs --------------------------------------------------------------------------------
 

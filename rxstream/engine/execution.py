@@ -8,7 +8,7 @@ listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,12 +17,16 @@ from typing import Any, Final, Literal
 import orjson
 import structlog
 
+from rxstream import statecodec
 from rxstream.codec import Encoder
+from rxstream.engine.bottleneck import find_bottleneck
+from rxstream.engine.cut import Cut, States, root_states
 from rxstream.engine.published import NOTHING, Published
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.subscription import Subscription
 from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.wiring import launch
@@ -38,7 +42,7 @@ from rxstream.errors import (
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
 from rxstream.failures import located
 from rxstream.graph.plan import Node, Plan
-from rxstream.log.contract import EventLog, ExecutionRecord
+from rxstream.log.contract import Delta, EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
 _LEAVE_S: Final = 0.2
@@ -46,6 +50,9 @@ _LEAVE_S: Final = 0.2
 
 GRACE_S: Final = 5.0
 """How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
+
+SELF: Final = ":execution"
+"""Under which the execution itself is stored among its nodes; no id of a node has a colon."""
 
 _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
@@ -64,25 +71,35 @@ class Execution:
         on_last_listener: Literal["cancel"] | None = None,
         grace_s: float = GRACE_S,
         url_prefix: str = "",
+        stored: States | None = None,
     ) -> None:
         self.plan = plan
         self.record = record
         self.on_last_listener = on_last_listener
         self.recorder = Recorder(log, record.execution_id, self._room, url_prefix)
+        self.resumable = (log.durable or stored is not None) and not plan.obstacles
+        """Whether it goes on after a crash: what it would need is stored with each commit."""
+        self._stored = dict(stored or {})
+        mine = self._stored.pop(SELF, {})
+        self._known_topology = "topology" in mine
+        if stored is None:
+            detail = {**record.detail, "resumable": self.resumable}
+            self.record = replace(record, detail=detail)
         self.runtime: Runtime
         self._log = log
         self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
         self._published: dict[str, Published] = {}
         self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
+        if "ending" in mine:
+            self._settled.set_result(restore_error(statecodec.decode(mine["ending"])))
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
         self._value: Any = None
-        self._stopped = False
+        self._stopped = "stopped" in mine
         self._patience = CLOSE_S
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._started_at: dict[str, float] = {}
         self._subscriptions: set[Subscription] = set()
         self.recorder.on_failed = self._settle
         self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
@@ -193,14 +210,20 @@ class Execution:
     def statistics(self) -> ExecutionStatistics:
         """What can be seen of it now."""
         runtime = getattr(self, "runtime", None)
+        nodes = runtime.node_statistics() if runtime else []
+        edges = runtime.edge_statistics() if runtime else []
+        elapsed, log = runtime.meter.elapsed_s if runtime else 0.0, self.recorder.blocked_s
         return ExecutionStatistics(
             self.id,
             self.graph,
             self.record.status,
             self.recorder.events,
             self.recorder.pending,
-            runtime.node_statistics() if runtime else [],
-            runtime.edge_statistics() if runtime else [],
+            nodes,
+            edges,
+            elapsed,
+            log,
+            find_bottleneck(self.plan, nodes, edges, log, elapsed),
         )
 
     def __repr__(self) -> str:
@@ -278,38 +301,85 @@ class Execution:
         self._settled.add_done_callback(lambda _: function())
 
     async def _run(self) -> BaseException | None:
+        self._published = {
+            node.id: Published(self.recorder, node) for node in self.plan.nodes if node.published
+        }
+        for node_id, state in root_states(self._stored).items():
+            self._published[node_id].restore(state)
         if self._settled.done():
-            return self._settled.result()
+            return self._ended_with(self._settled.result())
         if self.status is Status.QUEUED:
             self._move(Status.RUNNING, started_at=_now())
             self._told_start()
             await self.recorder.record(self.record)
             if self._settled.done():
                 return self._settled.result()
-        self._published = {
-            node.id: Published(self.recorder, node) for node in self.plan.nodes if node.published
-        }
         try:
-            launch(
-                self.plan,
-                self,
-                {node: [root] for node, root in self._published.items()},
-                self.id,
-                self._adopt,
-            )
+            self._launch()
         except Exception as error:
             self._settle(error)
         error_or_none = await self._settled
         await self.runtime.close(min(CLOSE_S, self._patience))
-        if self._stopped and error_or_none is None:
-            return ExecutionCancelled("stopped")
-        return error_or_none
+        return self._ended_with(error_or_none)
+
+    def _ended_with(self, error: BaseException | None) -> BaseException | None:
+        return ExecutionCancelled("stopped") if self._stopped and error is None else error
+
+    def _launch(self) -> None:
+        roots = {node: [root] for node, root in self._published.items()}
+        launch(self.plan, self, roots, self.id, self._adopt)
+        if self._stopped:
+            self.runtime.stop()
 
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
         for root in self._published.values():
             root.runtime = runtime
-            runtime.add_root()
+            if not root.closed:
+                runtime.add_root()
+        if self.resumable:
+            runtime.cut = Cut(runtime, self._stored)
+            runtime.on_touched = self.recorder.changed
+            self.recorder.cut = self._cut
+
+    def _cut(self) -> Mapping[str, Delta]:
+        """What changed since the last commit, and how it is ending if it is."""
+        cut = self.runtime.cut
+        assert cut is not None
+        if self.unsettled():
+            try:
+                deltas = cut.take()
+            except Exception as error:
+                deltas = self._not_storable(cut, error)
+            if self.unsettled():
+                mine = self._said_of_itself()
+                return {**deltas, SELF: Delta(mine)} if mine else deltas
+        # whoever goes on has only to say the end again: of what it leaves behind nothing is needed
+        deltas = {node: Delta({"root": r.snapshot()}) for node, r in self._published.items()}
+        deltas[SELF] = Delta({"ending": statecodec.encode(store_error(self._settled.result()))})
+        return deltas
+
+    def _said_of_itself(self) -> dict[str, bytes]:
+        mine = {}
+        if not self._known_topology:
+            self._known_topology = True
+            mine["topology"] = orjson.dumps(self.plan.topology)
+        if self._stopped:
+            mine["stopped"] = b"1"
+        return mine
+
+    def _not_storable(self, cut: Cut, error: Exception) -> dict[str, Delta]:
+        """An element or a state has no stored form: a graph that must be resumable fails, another goes on."""
+        node = self.plan.by_id.get(getattr(error, "node", None) or "")
+        if self.plan.resumable and node is not None:
+            self.runtime.node_failed(node, error)
+            self.runtime.failed(error, node)
+            return {}
+        said = classify(error)["message"]
+        self._bound.warning("execution cannot be resumed any more", error=said)
+        self.resumable = False
+        self.runtime.cut, self.recorder.cut = None, dict
+        return {**cut.wiped(), SELF: Delta({"lost": said.encode()})}
 
     async def _end(self, error: BaseException | None) -> None:
         duration = self._duration_ms()
@@ -378,7 +448,6 @@ class Execution:
 
     def node_started(self, node: Node, attempt: int) -> None:
         """Watcher."""
-        self._started_at[node.id] = self._loop.time()
         if node.told:
             metadata = {"attempt": attempt} if attempt > 1 else None
             self.recorder.add(EventType.STEP_START, node.id, {}, metadata=metadata)
@@ -386,8 +455,8 @@ class Execution:
     def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None:
         """Watcher."""
         if node.told and state == "completed":
-            started = self._started_at.get(node.id, self._loop.time())
-            duration = round((self._loop.time() - started) * 1_000, 3)
+            begun = counters.begun_at
+            duration = 0.0 if begun is None else round((self._loop.time() - begun) * 1_000, 3)
             self.recorder.add(
                 EventType.STEP_COMPLETE,
                 node.id,

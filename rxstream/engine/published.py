@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import orjson
+
 from rxstream.engine.op import ALL
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
@@ -25,6 +27,9 @@ class Published:
         self.closed = False
         self.feeders: list[Any] = []
         self.last: Any = NOTHING
+        self.node_id = node.id
+        self._encoded: bytes | None = None
+        """The last element's JSON."""
         self._recorder = recorder
         self._node = node
 
@@ -33,9 +38,9 @@ class Published:
 
     def push(self, items: Sequence[Any]) -> None:
         node = self._node
-        count, error = self._recorder.add_outputs(node.id, items)
-        if count:
-            self.last = items[count - 1]
+        count, encoded, error = self._recorder.add_outputs(node.id, items)
+        if encoded is not None:
+            self.last, self._encoded = items[count - 1], encoded
         if error is not None:
             error.message = f"{node.id} emitted what cannot be recorded: {error.message}"
             blame(error, node.id, node.where)
@@ -60,3 +65,16 @@ class Published:
 
     def exits(self) -> Iterator[Published]:
         yield self
+
+    # -- what is stored of it ------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Whether it has ended, and the JSON of its last element."""
+        return (b"ended " if self.closed else b"open ") + (self._encoded or b"")
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a snapshot; the last element comes back as plain data."""
+        how, _, encoded = state.partition(b" ")
+        self.closed = how == b"ended"
+        if encoded:
+            self.last, self._encoded = orjson.loads(encoded), encoded

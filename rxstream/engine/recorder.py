@@ -3,7 +3,8 @@
 Drafts wait for their commit in a list with an allowance of events and bytes; when it is used up the nodes
 that publish have no room, so producers wait for the log. A commit is due at once after a quiet moment, else
 5 ms after the last, or when half the allowance waits; one is under way at a time. A failed one is given
-again, byte for byte, before the next. Must not know what runs.
+again, byte for byte, before the next. What changed in the graph goes with the events; where nothing is
+published it is stored once a second. Must not know what runs.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import structlog
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, LogError, classify
 from rxstream.events import MAX_EVENT_BYTES, Draft, EventType, draft, timestamp
-from rxstream.log.contract import Commit, EventLog, ExecutionRecord
+from rxstream.log.contract import Commit, Delta, EventLog, ExecutionRecord
 
 TICK_S: Final = 0.005
 """Least time between the ends of two commits of a busy execution, in seconds."""
+
+QUIET_CUT_S: Final = 1.0
+"""How long changes of state wait for an event to go with, in seconds."""
 
 MAX_PENDING_EVENTS: Final = 2_048
 MAX_PENDING_BYTES: Final = 8 * 1024 * 1024
@@ -46,6 +50,8 @@ class Recorder:
         on_room: Callable[[], None],
         url_prefix: str = "",
     ) -> None:
+        self.cut: Callable[[], Mapping[str, Delta]] = dict
+        """What changed in the graph since it was called last; must not raise."""
         self._log = log
         self._execution_id = execution_id
         self._on_room = on_room
@@ -57,6 +63,8 @@ class Recorder:
         self._under_way_bytes = 0
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._last_commit = float("-inf")
+        self._changed = False
+        self._quiet: asyncio.TimerHandle | None = None
         self._closing = False
         self._idle: asyncio.Future[None] | None = None
         self._retry_since: float | None = None
@@ -119,25 +127,32 @@ class Recorder:
         self._pending_bytes += len(made.body)
         self._added()
 
-    def add_outputs(self, step_id: str, items: Sequence[Any]) -> tuple[int, CodecError | None]:
+    def add_outputs(
+        self, step_id: str, items: Sequence[Any]
+    ) -> tuple[int, bytes | None, CodecError | None]:
         """Record a batch as `step_output` facts of one moment.
 
-        Returns how many were, and why the next was not: it has no JSON form, or is over 1 MiB.
+        Returns how many were, the JSON of the last of them, and why the next was not: it has no JSON form, or
+        is over 1 MiB.
         """
         head = b'"timestamp":"%b","step_id":%b,"data":' % (timestamp(), orjson.dumps(step_id))
         pending, size, count = self._pending, 0, 0
         refused: CodecError | None = None
+        encoded: bytes | None = None
+        last: bytes | None = None
         try:
             for item in items:
-                body = b'%b%b,"metadata":null}' % (head, self._encoded(item, step_id))
+                encoded = self._encoded(item, step_id)
+                body = b'%b%b,"metadata":null}' % (head, encoded)
                 pending.append(Draft(EventType.STEP_OUTPUT, body))
                 size += len(body)
                 count += 1
+                last = encoded
         except CodecError as error:
             refused = error
         self._pending_bytes += size
         self._added()
-        return count, refused
+        return count, last, refused
 
     def _encoded(self, data: Any, step_id: str | None) -> bytes:
         encoded = self._encoder.encode(data)
@@ -156,6 +171,17 @@ class Recorder:
 
     # -- committing ----------------------------------------------------------------------------
 
+    def changed(self) -> None:
+        """Something in the graph has changed since the last cut."""
+        self._changed = True
+        if self._quiet is None and not self._closing:
+            self._quiet = self._loop.call_later(QUIET_CUT_S, self._store_quietly)
+
+    def _store_quietly(self) -> None:
+        self._quiet = None
+        if self._changed and not self._closing and self._under_way is None and self._timer is None:
+            self._commit_pending()
+
     def _schedule(self) -> None:
         if self._under_way is not None or self._timer is not None or not self._pending:
             return
@@ -172,7 +198,15 @@ class Recorder:
 
     def _commit_pending(self) -> None:
         self._timer = None
-        self._begin(Commit(self._execution_id, self._take(), blobs=self._encoder.take_blobs()))
+        self._begin(self._commit())
+
+    def _commit(self, record: ExecutionRecord | None = None) -> Commit:
+        """All that is pending, and what has changed by now."""
+        self._changed = False
+        states = self.cut()  # may add events: of what cannot be stored
+        return Commit(
+            self._execution_id, self._take(), record, states, blobs=self._encoder.take_blobs()
+        )
 
     def _take(self) -> list[Draft]:
         taken, self._pending = self._pending, []
@@ -217,6 +251,8 @@ class Recorder:
             self._idle.set_result(None)
         if not self._closing:
             self._schedule()
+            if self._changed:
+                self.changed()
             self._on_room()
 
     def _retry(self, error: LogError) -> None:
@@ -258,13 +294,13 @@ class Recorder:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            self._begin(
-                Commit(self._execution_id, self._take(), record, blobs=self._encoder.take_blobs())
-            )
+            self._begin(self._commit(record))
             await self._settle()
         finally:
             self._closing = False
         self._schedule()
+        if self._changed:
+            self.changed()
 
     async def _settle(self) -> None:
         """Wait for the commit under way; several may."""
@@ -282,6 +318,7 @@ class Recorder:
     def close(self) -> None:
         """Commit nothing more."""
         self._closing = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._quiet = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rxstream.engine.island import Exit
+from rxstream.engine.island import Exit, Port
 
 if TYPE_CHECKING:
     from rxstream.engine.runtime import Runtime
@@ -15,6 +15,7 @@ class Wrapper(Protocol):
     """A unit that starts a sub-graph (`retry`, `repeat`, `catch`)."""
 
     exits: list[Exit]
+    out: Port
     runtime: Runtime
 
     def finish(self) -> None: ...

@@ -23,9 +23,11 @@ from reactivex import abc
 from reactivex.scheduler import CurrentThreadScheduler
 
 from rxstream.engine.clock import EngineScheduler
+from rxstream.engine.cut import Cut
 from rxstream.engine.edge import Edge
 from rxstream.engine.island import CURRENT, Stage, ordinary
 from rxstream.engine.port import NodePort
+from rxstream.engine.rates import Meter
 from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.tasks import Tasks
@@ -83,6 +85,13 @@ class Runtime:
         self._counters: dict[str, NodeCounters] = {}
         self._ports: dict[str, NodePort] = {}
         self.tasks = Tasks(execution_id)
+        self.meter = Meter(self.now)
+        self.cut: Cut | None = None
+        """What is stored of it with each commit, where it can be resumed."""
+        self.on_touched: Callable[[], None] = lambda: None
+        """Called when something has changed since the last cut."""
+        self.begun: set[str] = set()
+        """Nodes that had started before this process took over, of which that is not told again."""
         self._timers: dict[Unit, set[asyncio.TimerHandle]] = {}
         self._sweep_at: dict[Unit, int] = {}
 
@@ -92,7 +101,7 @@ class Runtime:
         """The node's counters, the same through all its attempts."""
         found = self._counters.get(node.id)
         if found is None:
-            found = self._counters[node.id] = NodeCounters()
+            found = self._counters[node.id] = NodeCounters(node.id)
             found.on_end = lambda state: self._node_ended(node, state)
         return found
 
@@ -134,8 +143,14 @@ class Runtime:
 
     # -- stepping ------------------------------------------------------------------------------
 
+    def touch(self, unit: Unit) -> None:
+        """Something of the unit, its queues or its island may have changed."""
+        if self.cut is not None and self.cut.touch(unit):
+            self.on_touched()
+
     def ready(self, unit: Unit) -> None:
         """Put a unit into the queue; only from the runtime's own thread."""
+        self.touch(unit)
         if unit.is_ready or unit.closed or self.ended:
             return
         unit.is_ready = True
@@ -200,6 +215,7 @@ class Runtime:
             self._look_for_stall()
 
     def _step(self, unit: Unit) -> None:
+        self.touch(unit)
         if unit.exits and all(exit_.closed for exit_ in unit.exits):
             unit.close()
             return
@@ -303,6 +319,7 @@ class Runtime:
 
     def unit_closed(self, unit: Unit) -> None:
         """A unit has ended: stop what it started."""
+        self.touch(unit)
         for handle in self._timers.pop(unit, ()):
             handle.cancel()
         self._sweep_at.pop(unit, None)
@@ -316,6 +333,10 @@ class Runtime:
         """The node runs now."""
         counters = self.counters(node)
         counters.state = "running"
+        if node.id in self.begun:
+            self.begun.discard(node.id)
+            return
+        counters.begun_at = self.now()
         if not self.ended:
             self.watcher.node_started(node, self.attempts.get(node.id, (1, nothing_follows))[0])
 
@@ -348,6 +369,7 @@ class Runtime:
     def _settle(self, error: BaseException | None) -> None:
         if not self.ended:
             self.ended = self.tasks.over = True
+            self.meter.stop()
             self._well = error is None
             self.watcher.settled(error)
 
@@ -373,6 +395,7 @@ class Runtime:
     def dispose(self) -> None:
         """Let go of everything, without waiting."""
         self.ended = self.tasks.over = True
+        self.meter.stop()
         self._queue.clear()
         if self._patrol is not None:
             self._patrol.cancel()
@@ -397,6 +420,8 @@ class Runtime:
     def node_statistics(self) -> list[NodeStatistics]:
         """Every node now."""
         found = []
+        counts = {node.id: self.counters(node).elements_out for node in self.plan.nodes}
+        rates = self.meter.nodes.look(self.meter.now, counts)
         for node in self.plan.nodes:
             c = self.counters(node)
             found.append(
@@ -409,10 +434,13 @@ class Runtime:
                     c.errors,
                     c.busy_s,
                     c.progress,
+                    rates[node.id],
                 )
             )
         return found
 
     def edge_statistics(self) -> list[EdgeStatistics]:
         """Every queue now."""
-        return [edge.statistics() for edge in self.edges.values()]
+        counts = {key: edge.elements for key, edge in self.edges.items()}
+        rates = self.meter.edges.look(self.meter.now, counts)
+        return [edge.statistics(rates[key]) for key, edge in self.edges.items()]

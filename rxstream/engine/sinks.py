@@ -1,7 +1,8 @@
 """The unit that writes a stream to a sink: one task that takes, writes, and takes again.
 
 A batch is taken only when the one before is written, so a slow sink fills its queue and then holds back
-what feeds it. The sink is left (flushed, released) before the graph has ended.
+what feeds it. The sink is left (flushed, released) before the graph has ended. A batch of which it was not
+known, when the process died, that it was written is written again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ class SinkUnit(Unit):
         self._more: asyncio.Future[None] | None = None
         self._writing = True
         """Whether the task runs or is about to; kept by whoever wakes it, not by the task."""
+        self._batch: tuple[Any, ...] = ()
+        """What is being written."""
+        self.offset: Any = None
+        """Where the sink would go on after all that was written."""
+        self.next_offset: Any = None
 
     def start(self) -> None:
         self.runtime.add_root()
@@ -37,18 +43,29 @@ class SinkUnit(Unit):
     def external(self) -> bool:
         return self._writing
 
+    def snapshot(self) -> Any:
+        """What is being written, and where the sink would go on before that."""
+        return (self._batch, self.offset)
+
+    def restore(self, state: Any) -> None:
+        self._batch, self.offset = state
+        self.next_offset = self.offset
+
     async def _write(self) -> None:
         edge = self.inputs[0]
         counters = self.out.counters
         loop = asyncio.get_running_loop()
         try:
-            async with self._sink.open(self.runtime.port(self.node)) as write:
-                while not edge.exhausted:
-                    items = edge.take(BATCH)
+            async with self._sink.open(_SinkPort(self)) as write:
+                while self._batch or not edge.exhausted:
+                    items = self._batch or edge.take(BATCH)
                     if items:
+                        self._batch = tuple(items)
                         await write(items)
                         counters.elements_in += len(items)
                         counters.elements_out += len(items)
+                        self._batch, self.offset = (), self.next_offset
+                        self.touch()
                         continue
                     self._more = loop.create_future()
                     self._writing = False
@@ -76,3 +93,31 @@ class SinkUnit(Unit):
         counters.ended("completed")
         self.runtime.root_ended()
         self.close()
+
+
+class _SinkPort:
+    """What a running `Sink` may see and say (`rxstream.sink.SinkPort`)."""
+
+    def __init__(self, unit: SinkUnit) -> None:
+        self._unit = unit
+        self._port = unit.runtime.port(unit.node)
+
+    @property
+    def execution_id(self) -> str:
+        return self._port.execution_id
+
+    @property
+    def node_id(self) -> str:
+        return self._port.node_id
+
+    def progress(
+        self, percentage: float | None, message: str | None = None, status: str | None = "running"
+    ) -> None:
+        self._port.progress(percentage, message, status)
+
+    @property
+    def start(self) -> Any:
+        return self._unit.offset
+
+    def seek_point(self, offset: Any) -> None:
+        self._unit.next_offset = offset

@@ -20,6 +20,7 @@ from reactivex import Observable
 
 from rxstream.engine.island import CURRENT, ordinary
 from rxstream.engine.pushing import PushUnit, Subscribed
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.operator import Buffer
 from rxstream.source import PushSource, Source
@@ -36,6 +37,8 @@ def unit_for(origin: Any, buffer: Buffer | None = None) -> Unit:
         return PushUnit(origin, buffer)
     if isinstance(origin, Observable):
         return PushUnit(Subscribed(origin), buffer)
+    if hasattr(origin, "from_offset"):
+        return PullUnit(origin)
     bare = origin
     while isinstance(bare, partial):
         bare = bare.func
@@ -73,6 +76,11 @@ class PullUnit(Unit):
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self._make = make
+        self._from_offset: Callable[[int], Iterable[Any]] | None = getattr(
+            make, "from_offset", None
+        )
+        self._offset = 0
+        """Elements pulled so far."""
         self._iterator: Iterator[Any] | None = None
         self._batch = 1
 
@@ -87,7 +95,7 @@ class PullUnit(Unit):
         try:
             if self._iterator is None:
                 self.runtime.node_started(self.node)
-                self._iterator = iter(self._make())
+                self._iterator = iter(self._open())
             # what came before an exception stays in the list
             items.extend(islice(self._iterator, count))
         except (KeyboardInterrupt, SystemExit):
@@ -98,6 +106,7 @@ class PullUnit(Unit):
             CURRENT.reset(token)
         pulled = perf_counter()
         self.out.counters.busy_s += pulled - begun
+        self._offset += len(items)
         if items:
             self.emit(items)
         if error is not None:
@@ -109,6 +118,18 @@ class PullUnit(Unit):
         else:
             self._batch = min(BATCH, self._batch * 2)
         return not self.closed
+
+    def _open(self) -> Iterable[Any]:
+        if self._offset and self._from_offset is not None:
+            return self._from_offset(self._offset)
+        return self._make()
+
+    def snapshot(self) -> Any:
+        """How many elements were pulled, where it can go on after them."""
+        return None if self._from_offset is None else self._offset
+
+    def restore(self, state: Any) -> None:
+        self._offset = state
 
     def dispose(self) -> None:
         iterator, self._iterator = self._iterator, None
@@ -136,11 +157,15 @@ class TaskUnit(Unit):
         self._error: Exception | None = None
         self.wanted = 1
         self.start_offset: Any = None
-        self.offset: Any = None
+        """Where what is opened next begins."""
+        self.next_offset: Any = None
+        """Where it would go on after the batch that comes next."""
+        self._offset: Any = None
+        """Where it would go on after all that came."""
 
     def step(self) -> bool:
         credit = self.credit()
-        if self._task is None:
+        if self._task is None and not self._over:
             if credit > 0:
                 self.wanted = min(BATCH, credit)
                 self.runtime.node_started(self.node)
@@ -189,6 +214,7 @@ class TaskUnit(Unit):
         try:
             async for batch in iterator:
                 self._inbox.extend(batch)
+                self._offset = self.next_offset
                 if self._over:
                     break
                 await self._taken()
@@ -225,8 +251,12 @@ class TaskUnit(Unit):
         return self._task is not None and not self._over and not waits
 
     def stop(self) -> None:
-        if self._task is None:
+        if self._task is None and not self._inbox:
             self.finish()
+            return
+        if self._task is None:  # what came before a restart still goes on
+            self._over = True
+            self.ready()
             return
         self._over = True
         if self._task is not asyncio.current_task():
@@ -235,6 +265,19 @@ class TaskUnit(Unit):
 
     def dispose(self) -> None:
         self._inbox.clear()
+
+    def snapshot(self) -> Any:
+        """Where it would go on, what came and is not pushed on, whether nothing follows, and why."""
+        if not isinstance(self._origin, Source):
+            return None
+        offset = self._offset() if callable(self._offset) else self._offset
+        return (offset, tuple(self._inbox), self._over, store_error(self._error))
+
+    def restore(self, state: Any) -> None:
+        self._offset, inbox, self._over, error = state
+        self.start_offset = self.next_offset = self._offset
+        self._inbox = deque(inbox)
+        self._error = restore_error(error)
 
 
 async def _close(iterator: AsyncIterator[Any]) -> None:
@@ -272,4 +315,4 @@ class _SourcePort:
         return self._unit.start_offset
 
     def seek_point(self, offset: Any) -> None:
-        self._unit.offset = offset
+        self._unit.next_offset = offset

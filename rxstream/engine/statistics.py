@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rxstream.events import Progress
+
+if TYPE_CHECKING:
+    from rxstream.engine.bottleneck import Bottleneck
 
 NodeState = Literal["waiting", "running", "completed", "failed"]
 
 
 @dataclass(frozen=True)
 class NodeStatistics:
-    """One node: elements in and out, errors, seconds its code ran, and how far it says it is."""
+    """One node: elements in and out, errors, seconds its code ran, and how far it says it is.
+
+    `rate` is elements out a second, see `EdgeStatistics`. Of operators that were fused the first has the
+    seconds of all.
+    """
 
     node: str
     operator: str
@@ -23,13 +30,15 @@ class NodeStatistics:
     errors: int
     busy_s: float
     progress: Progress | None
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
 class EdgeStatistics:
     """One queue: how full it is, what passed, what was dropped, seconds it held its feeder back.
 
-    `spilled_bytes` of what waits are in a file, or about to be.
+    `spilled_bytes` of what waits are in a file, or about to be. `rate` is elements a second since somebody
+    looked at least a second ago, since the start if nobody did.
     """
 
     edge: str
@@ -40,11 +49,16 @@ class EdgeStatistics:
     dropped: int
     blocked_s: float
     spilled_bytes: int = 0
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
 class ExecutionStatistics:
-    """One execution; `pending` events wait for their commit."""
+    """One execution; `pending` events wait for their commit.
+
+    For `log_blocked_s` of the `elapsed_s` it runs, or ran, no more events could wait. `bottleneck` is the
+    node that makes others wait, if one does.
+    """
 
     execution_id: str
     graph: str
@@ -53,6 +67,9 @@ class ExecutionStatistics:
     pending: int
     nodes: list[NodeStatistics]
     edges: list[EdgeStatistics]
+    elapsed_s: float = 0.0
+    log_blocked_s: float = 0.0
+    bottleneck: Bottleneck | None = None
 
 
 @dataclass(frozen=True)
@@ -69,17 +86,22 @@ class NodeCounters:
     """The counters of one node; changed on the event loop only."""
 
     __slots__ = (
+        "begun_at",
         "busy_s",
         "elements_in",
         "elements_out",
         "errors",
         "muted",
+        "node_id",
         "on_end",
         "progress",
         "state",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, node_id: str = "") -> None:
+        self.node_id = node_id
+        self.begun_at: float | None = None
+        """When it started, on the loop's clock."""
         self.elements_in = 0
         self.elements_out = 0
         self.errors = 0

@@ -6,6 +6,7 @@ It has a cursor and no queue; when it is slow it is late, and when it raises it 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,8 @@ _log = structlog.get_logger("rxstream.engine")
 class _ReaderPort:
     """What a subscribed sink may see; it has no node, so its progress is nobody's."""
 
+    start: Any = None
+
     def __init__(self, execution_id: str) -> None:
         self.execution_id = execution_id
         self.node_id = ""
@@ -27,6 +30,8 @@ class _ReaderPort:
     def progress(
         self, percentage: float | None, message: str | None = None, status: str | None = "running"
     ) -> None: ...
+
+    def seek_point(self, offset: Any) -> None: ...
 
 
 class Subscription:

@@ -32,6 +32,8 @@ class Unit:
     """Whether it waits for its step; kept by the runtime."""
     closed: bool = False
     """Whether it has ended or been disposed."""
+    is_touched: bool = False
+    """Whether something of it may differ from what is stored; kept by the cut."""
 
     node: Node
     runtime: Runtime
@@ -88,11 +90,18 @@ class Unit:
         left, so the time in which nothing ran does not count. An error comes back by kind, code and message.
         """
 
+    def forget_attempt(self) -> None:
+        """If it starts sub-graphs anew and none is under way, nothing of the last one is to be stored."""
+
     # -- what a subclass uses ------------------------------------------------------------------
 
     def ready(self) -> None:
         """Ask for a step."""
         self.runtime.ready(self)
+
+    def touch(self) -> None:
+        """Say that its state changed, where that happens outside a step and asks for none."""
+        self.runtime.touch(self)
 
     def credit(self) -> int:
         """How many elements may be emitted now."""

@@ -47,6 +47,9 @@ class Attempt(Protocol):
     def dispose(self) -> None:
         """Let go of everything it started."""
 
+    def forget(self) -> None:
+        """It is over: nothing of it is to be stored."""
+
 
 Follows = Callable[[BaseException], bool]
 """Whether another attempt will follow this error of the one under way."""

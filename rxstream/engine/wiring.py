@@ -34,7 +34,7 @@ def launch(
 ) -> Runtime:
     """Run a plan, its nodes read by the roots and its own sinks.
 
-    `adopt` is given the runtime before anything starts.
+    `adopt` is given the runtime before anything starts; it may give it a cut to go on from.
     """
     runtime = Runtime(plan, watcher, execution_id)
     adopt(runtime)
@@ -66,6 +66,8 @@ def wire(
     for node_id, readers in roots.items():
         receivers[node_id] += readers
     units: list[Unit] = []
+    stages: dict[str, Stage] = {}
+    ports: list[tuple[str, Port]] = []
     chained: set[str] = set()
     started: list[Node] = []
     ended: list[Stage] = []
@@ -73,6 +75,7 @@ def wire(
         if node.id not in chosen or node.id in inner or node.id in chained:
             continue
         port = Port(receivers[node.id], runtime.counters(node))
+        ports.append((node.id, port))
         spec = node.spec
         if spec.kind == "source":
             unit = unit_for(spec.make(), _buffer_after(plan, node))
@@ -91,6 +94,7 @@ def wire(
             continue
         if spec.kind == "op":
             stage = Stage(node, spec.make(), port, runtime.port(node), runtime.node_failed)
+            stages[node.id] = stage
             receivers[node.inputs[0]].insert(0, fuse(stage))
             if stage.op.done:
                 ended.append(stage)
@@ -102,9 +106,14 @@ def wire(
             _attach(runtime, plan, unit, node, wired, port, receivers)
             units.append(unit)
         started.append(node)
+    units.reverse()
+    if runtime.cut is not None:
+        over = runtime.cut.restore(units, stages, ports)
+        units = [unit for unit in units if not unit.closed]
+        ended = [stage for stage in ended if not stage.closed]
+        started = [node for node in started if node.id not in over]
     for node in reversed(started):
         runtime.node_started(node)
-    units.reverse()
     return units, ended
 
 
@@ -196,11 +205,17 @@ class Region:
         self._units = units
         runtime.start(units, ended)
 
+    def forget(self) -> None:
+        """It is over: nothing of it is to be stored."""
+        if self._runtime.cut is not None:
+            self._runtime.cut.forget(self._members, self._units)
+
     def dispose(self) -> None:
         """Let go of everything this attempt started.
 
         If it failed, its other nodes have not ended: they come again, or are left in the middle.
         """
+        self.forget()
         failed = isinstance(self._receiver, Inlet) and self._receiver.failed
         nodes = [self._runtime.counters(node) for node in self._nodes]
         running = [counters for counters in nodes if counters.state == "running"]

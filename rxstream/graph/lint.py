@@ -395,13 +395,24 @@ def unresumable(look: Look) -> Iterator[Finding]:
     for node in look.plan.nodes if look.plan.resumable else ():
         if _resumes(node):
             continue
-        if node.kind == "source":
-            why = "cannot go on from an offset, and the graph must be resumable"
-            fix = "use a source that is seekable, or @graph without resumable=True"
-        else:
-            why = "cannot keep its state, and the graph must be resumable"
-            fix = "use an operator that can, or @graph without resumable=True"
-        yield look.finding("unresumable", "error", node, why, fix)
+        fix = "use a source that is seekable" if node.kind == "source" else "use one that can"
+        why = f"{_lacks(node)}, and the graph must be resumable"
+        yield look.finding(
+            "unresumable", "error", node, why, f"{fix}, or @graph without resumable=True"
+        )
+
+
+def obstacle(node: Node) -> str | None:
+    """Why this node keeps its graph from going on after a crash, if it does."""
+    return None if _resumes(node) else f"{node.id} ({node.operator} at {node.where}) {_lacks(node)}"
+
+
+def _lacks(node: Node) -> str:
+    if node.kind == "source":
+        return "cannot go on from an offset"
+    if node.spec.buffer is not None and node.spec.buffer.policy == "spill":
+        return "keeps what waits in a file"
+    return "cannot keep its state"
 
 
 def unnamed(look: Look) -> Iterator[Finding]:
@@ -413,6 +424,8 @@ def unnamed(look: Look) -> Iterator[Finding]:
 
 
 def _resumes(node: Node) -> bool:
+    if node.spec.buffer is not None and node.spec.buffer.policy == "spill":
+        return False
     if node.kind == "source":
         return node.resumable or bool(getattr(node.spec.make(), "seekable", False))
     return node.resumable or node.kind == "sink" or node.spec.kind == "same"

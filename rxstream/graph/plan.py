@@ -16,7 +16,7 @@ import orjson
 
 from rxstream.graph.diff import PlanDiff, diff
 from rxstream.graph.draw import svg
-from rxstream.graph.lint import Finding, lint
+from rxstream.graph.lint import Finding, lint, obstacle
 from rxstream.graph.mermaid import mermaid
 
 NodeKind = Literal["source", "operator", "sink"]
@@ -90,11 +90,21 @@ class Plan:
         return {node: tuple(readers) for node, readers in found.items()}
 
     @cached_property
+    def topology(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
+        """Each node's operator and inputs, by its id."""
+        return {node.id: (node.operator, node.inputs) for node in self.nodes}
+
+    @cached_property
     def fingerprint(self) -> str:
         """The topology in 16 hexadecimal digits: ids, operators, inputs and outputs."""
         shape = [[n.id, n.operator, list(n.inputs)] for n in self.nodes]
         text = orjson.dumps([self.name, shape, dict(self.outputs)], option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:16]
+
+    @cached_property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why it could not go on after a crash, a sentence for each node that is in the way; none: it can."""
+        return tuple(filter(None, map(obstacle, self.nodes)))
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:

@@ -385,7 +385,7 @@ class TestResumable:
         @rxs.graph(resumable=True)
         def strict(n: int) -> Any:
             """Strict."""
-            return rxs.source([n])
+            return rxs.source(iter([n]))
 
         assert (plain.resumable, strict.resumable) == (False, True)
         assert strict.named("inner").resumable

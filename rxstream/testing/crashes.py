@@ -1,0 +1,176 @@
+"""Crashes at every commit: a graph is run, then resumed once from each state the log was ever in.
+
+A commit is all or nothing, so what a process leaves when it dies is what the log was after some commit. Each
+of these states is made again, an engine goes on from it, and what readers then have seen in all is compared
+with the run that nothing interrupted. In virtual time, so it is fast and times are exact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from rxstream.engine.engine import Engine
+from rxstream.events import StreamEvent
+from rxstream.graph.build import BoundGraph, Graph
+from rxstream.log.contract import Commit
+from rxstream.log.memory import MemoryLog
+from rxstream.testing.clock import run
+
+_LONGEST_S: Final = 1_000_000.0
+"""Virtual seconds after which a run that was resumed counts as hanging."""
+
+Seen = Mapping[str, Sequence[Any]]
+"""What was published, by node; under `""` how the execution ended."""
+
+
+class JournalLog(MemoryLog):
+    """A log in memory that outlives its engine and remembers every commit it took."""
+
+    durable: ClassVar[bool] = True
+
+    def __init__(self, commits: Sequence[Commit] = (), epoch: str | None = None) -> None:
+        super().__init__()
+        self.commits: list[Commit] = []
+        self._before = commits
+        if epoch is not None:
+            self.epoch = epoch
+
+    async def _open(self) -> None:
+        await super()._open()
+        before, self._before = self._before, ()
+        for commit in before:
+            await self._commit(commit)
+
+    def _commit(self, commit: Commit) -> asyncio.Future[int]:
+        done = super()._commit(commit)
+        if done.done() and done.exception() is None:
+            self.commits.append(commit)
+        return done
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A crash after which readers saw something else."""
+
+    commit: int
+    """The crash came after this many commits."""
+    expected: Seen
+    got: Seen
+
+    def __str__(self) -> str:
+        nodes = [
+            n for n in {**self.expected, **self.got} if self.expected.get(n) != self.got.get(n)
+        ]
+        lines = [f"after commit {self.commit}:"]
+        for node in nodes:
+            name = node or "the end"
+            lines.append(f"  {name}: expected {list(self.expected.get(node, ()))}")
+            lines.append(f"  {' ' * len(name)}  got      {list(self.got.get(node, ()))}")
+        return "\n".join(lines)
+
+
+def crash_everywhere(
+    graph: Graph[..., Any] | BoundGraph,
+    params: Mapping[str, Any] | None = None,
+    *,
+    by: Callable[[Seen], Any] = lambda seen: seen,
+    most: int = 200,
+    again: bool = True,
+    seed: int = 0,
+) -> int:
+    """Run a graph; then resume it from after each of its commits, and each such run once more from a
+    commit of its own. Returns how many crashes were tried.
+
+        >>> import rxstream as rxs
+        >>> from rxstream.testing import crash_everywhere
+        >>> @rxs.graph
+        ... def pairs():
+        ...     return rxs.range(5).pairwise()
+        >>> crash_everywhere(pairs) > 0
+        True
+
+    `by` makes of what was seen what has to be equal: give one that sorts where the order is free. With more
+    than `most` commits that many are chosen by `seed`. Raises `AssertionError` that says after which commit
+    what differed: an element shown twice or never, a number left out, a changed event, another end.
+    """
+    return run(_everywhere(graph, params, by, most, again, random.Random(seed)))
+
+
+async def _everywhere(
+    graph: Graph[..., Any] | BoundGraph,
+    params: Mapping[str, Any] | None,
+    by: Callable[[Seen], Any],
+    most: int,
+    again: bool,
+    chance: random.Random,
+) -> int:
+    bound = graph if isinstance(graph, BoundGraph) else graph.bind(**(params or {}))
+    obstacles = bound.build().obstacles
+    assert not obstacles, f"it cannot be resumed: {obstacles}"
+    journal = JournalLog()
+    async with Engine(journal) as engine:
+        execution = await engine.start(bound)
+        await asyncio.wait_for(execution.wait(), _LONGEST_S)
+        whole = [event async for event in execution.events()]
+    expected = _seen(whole)
+    points = list(range(1, len(journal.commits)))
+    tried = 0
+    for point in points if len(points) <= most else sorted(chance.sample(points, most)):
+        log = await _resumed(bound, journal, point, execution.id, by, expected)
+        tried += 1
+        later = range(point + 1, len(log.commits))
+        if again and later:
+            await _resumed(bound, log, chance.choice(later), execution.id, by, expected)
+            tried += 1
+    return tried
+
+
+async def _resumed(
+    bound: BoundGraph,
+    journal: JournalLog,
+    point: int,
+    execution_id: str,
+    by: Callable[[Seen], Any],
+    expected: Seen,
+) -> JournalLog:
+    """Go on from after a commit; what was seen before the crash must still be there."""
+    log = JournalLog(journal.commits[:point], journal.epoch)
+    async with Engine(log) as engine:
+        before = [e async for e in _recorded(log, execution_id)]
+        execution = await engine.resume(execution_id, bound)
+        try:
+            await asyncio.wait_for(execution.wait(), _LONGEST_S)
+        except TimeoutError:
+            raise AssertionError(f"after commit {point} it never ended: {execution}") from None
+        after = [event async for event in execution.events()]
+    assert [e.sequence for e in after] == list(range(1, len(after) + 1)), f"numbers after {point}"
+    shown = [event.json for event in after[: len(before)]]
+    assert shown == [event.json for event in before], f"events changed after commit {point}"
+    got = _seen(after)
+    if by(got) != by(expected):
+        raise AssertionError(str(Difference(point, expected, got)))
+    return log
+
+
+async def _recorded(log: JournalLog, execution_id: str) -> Any:
+    for event in await log.read(execution_id, 0, 1_000_000):
+        yield event
+
+
+def _seen(events: Sequence[StreamEvent]) -> dict[str, list[Any]]:
+    seen: dict[str, list[Any]] = {}
+    for event in events:
+        if event.event_type == "step_output":
+            seen.setdefault(event.step_id or "", []).append(event.data)
+    last = events[-1]
+    data = dict(last.data or {})
+    data.pop("duration_ms", None)
+    seen[""] = [last.event_type, data]
+    for kind in ("step_start", "step_complete"):
+        ids = sorted(str(e.step_id) for e in events if e.event_type == kind)
+        seen[f"({kind})"] = ids
+    return seen
