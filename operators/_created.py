@@ -1,7 +1,7 @@
-"""Sources of the creation functions that need a clock, or more than a sequence, to go on after a crash.
+"""Sources of the creation functions that are more than a sequence, and go on after a crash.
 
-An offset is the number of elements emitted, and for what ticks the seconds that were left, so the time in
-which nothing ran does not count.
+An offset is the number of elements emitted, and for what ticks also the seconds that were left, so the time
+in which nothing ran does not count.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Generic
 
 from reactivex.typing import AbsoluteOrRelativeTime, RelativeTime
 
-from rxstream.operators._clock import seconds
+from rxstream.operators._clock import loop_time, seconds
 from rxstream.operators._types import A, S
 from rxstream.source import Source, SourcePort
 
@@ -70,12 +70,25 @@ class Never(Source[Any]):
     """Nothing, and no end."""
 
     seekable = True
-    endless = True
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
         """Wait."""
         await asyncio.get_running_loop().create_future()
         yield []
+
+
+class _Due:
+    """An offset: how many elements were emitted, and the seconds left until the next when it is stored."""
+
+    def __init__(self, count: int, due: float, late: float = 0.0) -> None:
+        self.count = count
+        self.due = due
+        self.late = late
+        """What is left when it is overdue."""
+
+    def __call__(self) -> tuple[int, float]:
+        left = self.due - loop_time()
+        return self.count, left if left >= 0 else self.late
 
 
 class Timer(Source[int]):
@@ -90,22 +103,27 @@ class Timer(Source[int]):
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[int]]:
         """Tick."""
-        clock = asyncio.get_running_loop().time
-        period = None if self._period is None else seconds(self._period)
         count, left = port.start or (0, seconds(self._duetime))
-        if count and period is None:
+        if count and self._period is None:
             return
-        due = clock() + left
-        wait = _Wait(port, clock)
-        yield wait.point(count, due)
+        due = loop_time() + left
+        port.seek_point(_Due(count, due))
+        yield []
         while True:
-            await asyncio.sleep(max(0.0, due - clock()))
-            yield wait.tick(count, [count], due + (period or 0.0), period)
-            if period is None:
+            await asyncio.sleep(max(0.0, due - loop_time()))
+            if self._period is None:
+                port.seek_point((1, 0.0))
+                yield [count]
                 return
+            period = seconds(self._period)
+            follows = _Due(count + 1, due + period, late=period)
+            port.seek_point(follows)
+            yield [count]
             count += 1
             # no burst after a pause: what is late is followed a whole period later
-            due = wait.taken(due + period, period)
+            now = loop_time()
+            due = due + period if due + period > now else now + period
+            follows.due, follows.late = due, 0.0
 
 
 class Timed(Source[S]):
@@ -124,3 +142,20 @@ class Timed(Source[S]):
         self._condition = condition
         self._iterate = iterate
         self._time_mapper = time_mapper
+
+    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[S]]:
+        """Go through the states that were emitted, then give each in its time."""
+        emitted, left = port.start or (0, None)
+        state = self._initial_state
+        for _ in range(emitted):
+            state = self._iterate(state)
+        while self._condition(state):
+            due = loop_time() + (seconds(self._time_mapper(state)) if left is None else left)
+            left = None
+            port.seek_point(_Due(emitted, due))
+            yield []
+            await asyncio.sleep(max(0.0, due - loop_time()))
+            emitted += 1
+            port.seek_point((emitted, None))
+            yield [state]
+            state = self._iterate(state)

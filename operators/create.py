@@ -1,6 +1,8 @@
 """Functions that make a stream of nothing but their arguments; `rxstream.of`, `rxstream.timer` and so on.
 
 All are sources: opened once in each execution, pulled only while there is room, timed by the loop's clock.
+Each says whether it goes on after a crash: "Resumed" by what, exactly once. What runs on a scheduler of the
+caller's does not, nor does what pushes.
 """
 
 from __future__ import annotations
@@ -9,18 +11,19 @@ import asyncio
 import builtins
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import reactivex
 from reactivex import Observable, abc
 from reactivex.scheduler import ImmediateScheduler
 from reactivex.typing import AbsoluteOrRelativeTime, AnyFuture, RelativeTime
 
-from rxstream.operators._clock import seconds
+from rxstream.indexed import Repeated, Sequenced
+from rxstream.operator import OperatorSpec
+from rxstream.operators._created import Again, Awaited, Never, Once, Timed, Timer
 from rxstream.operators._nested import Nested, Using, elements
-from rxstream.operators._spec import sourcing
+from rxstream.operators._spec import said, sourcing
 from rxstream.operators._types import A, S
-from rxstream.source import Source, SourcePort
 from rxstream.stream import Stream
 
 __all__ = [
@@ -60,12 +63,26 @@ def _foreign(name: str, scheduler: abc.SchedulerBase, *args: Any, **kwargs: Any)
     return sourcing(name, observable, scheduler=scheduler, **kwargs)
 
 
+def _resumed(name: str, origin: Any, /, **arguments: Any) -> Stream[Any]:
+    """A source that goes on from the index of an element, or from its own offset."""
+    return Stream(
+        OperatorSpec(
+            name,
+            "source",
+            make=lambda: origin,
+            arguments=said(arguments),
+            told=True,
+            resumable=True,
+        )
+    )
+
+
 def of(*args: A) -> Stream[A]:
-    """The arguments, in order.
+    """The arguments, in order. Resumed by index.
 
     of(1, 2, 3)   123|
     """
-    return sourcing("of", args, args=list(args))
+    return _resumed("of", Sequenced(args), args=list(args))
 
 
 def just(value: A, scheduler: abc.SchedulerBase | None = None) -> Stream[A]:
@@ -74,29 +91,23 @@ def just(value: A, scheduler: abc.SchedulerBase | None = None) -> Stream[A]:
 
 
 def return_value(value: A, scheduler: abc.SchedulerBase | None = None) -> Stream[A]:
-    """One value.
+    """One value. Resumed by index.
 
     return_value(1)   1|
     """
     if scheduler is not None:
         return _foreign("return_value", scheduler, value)
-    return sourcing("return_value", (value,), value=value)
+    return _resumed("return_value", Sequenced((value,)), value=value)
 
 
 def repeat_value(value: A, repeat_count: int | None = None) -> Stream[A]:
-    """One value again and again, `repeat_count` times or (None, -1) without an end.
+    """One value again and again, `repeat_count` times or (None, -1) without an end. Resumed by count.
 
     repeat_value(1, 3)   111|
     """
-    endless = repeat_count is None or repeat_count == -1
-
-    def values() -> Iterator[A]:
-        left = repeat_count
-        while endless or left:
-            yield value
-            left = left and left - 1
-
-    return sourcing("repeat_value", values, value=value, repeat_count=repeat_count)
+    count = None if repeat_count is None or repeat_count == -1 else repeat_count
+    origin = Again(value, count)
+    return _resumed("repeat_value", origin, value=value, repeat_count=repeat_count)
 
 
 def from_iterable(iterable: Iterable[A], scheduler: abc.SchedulerBase | None = None) -> Stream[A]:
@@ -104,10 +115,14 @@ def from_iterable(iterable: Iterable[A], scheduler: abc.SchedulerBase | None = N
 
         from_iterable([1, 2, 3])   123|
 
-    An iterator, unlike a list, serves one execution only.
+    An iterator, unlike a list, serves one execution only. A sequence is resumed by index, which needs it to
+    hold the same when the graph is built again; any other iterable is not, unless it is given as
+    `rxstream.source(iterable, repeatable=True)`.
     """
     if scheduler is not None:
         return _foreign("from_iterable", scheduler, iterable)
+    if isinstance(iterable, Sequence):
+        return _resumed("from_iterable", Sequenced(iterable), iterable=iterable)
     return sourcing("from_iterable", iterable, iterable=iterable)
 
 
@@ -127,7 +142,7 @@ def range(
     step: int | None = None,
     scheduler: abc.SchedulerBase | None = None,
 ) -> Stream[int]:
-    """Integers, as Python's range gives them.
+    """Integers, as Python's range gives them. Resumed by index.
 
     range(1, 4)   123|
     """
@@ -137,36 +152,30 @@ def range(
         numbers = builtins.range(start)
     else:
         numbers = builtins.range(start, _ENDLESS if stop is None else stop, step or 1)
-    return sourcing("range", numbers, start=start, stop=stop, step=step)
+    return _resumed("range", Sequenced(numbers), start=start, stop=stop, step=step)
 
 
 _ENDLESS = 1 << 62
 
 
 def empty(scheduler: abc.SchedulerBase | None = None) -> Stream[Any]:
-    """Nothing, and the end.
+    """Nothing, and the end. Resumed.
 
     empty()   |
     """
-    return sourcing("empty", ())
+    return _resumed("empty", Sequenced(()))
 
 
 def never() -> Stream[Any]:
-    """Nothing, and no end.
+    """Nothing, and no end. Resumed.
 
     never()   -----
     """
-    return sourcing("never", _Never())
-
-
-class _Never(Source[Any]):
-    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
-        await asyncio.get_running_loop().create_future()
-        yield []
+    return _resumed("never", Never())
 
 
 def throw(exception: str | Exception, scheduler: abc.SchedulerBase | None = None) -> Stream[Any]:
-    """Nothing, and an error.
+    """Nothing, and an error. Resumed.
 
     throw("no")   X
     """
@@ -176,7 +185,7 @@ def throw(exception: str | Exception, scheduler: abc.SchedulerBase | None = None
         yield from ()
         raise error
 
-    return sourcing("throw", fails, exception=repr(error))
+    return _resumed("throw", Repeated(fails), exception=repr(error))
 
 
 def generate(
@@ -184,7 +193,10 @@ def generate(
 ) -> Stream[S]:
     """A state, and what a function makes of it again and again, while a condition holds.
 
-    generate(1, x < 5, x * 2)   124|
+        generate(1, x < 5, x * 2)   124|
+
+    Resumed by count: the states that were emitted are made again and left out, so the functions must give the
+    same again.
     """
 
     def states() -> Iterator[S]:
@@ -193,8 +205,12 @@ def generate(
             yield state
             state = iterate(state)
 
-    return sourcing(
-        "generate", states, initial_state=initial_state, condition=condition, iterate=iterate
+    return _resumed(
+        "generate",
+        Repeated(states),
+        initial_state=initial_state,
+        condition=condition,
+        iterate=iterate,
     )
 
 
@@ -203,11 +219,12 @@ def interval(period: RelativeTime, scheduler: abc.SchedulerBase | None = None) -
 
         interval(1.0)   ----0----1----2----
 
-    Ticks are counted, not dropped: a slow reader gets them late, and those after them later.
+    Ticks are counted, not dropped: a slow reader gets them late, and those after them later. Resumed with the
+    next number after the time that was left.
     """
     if scheduler is not None:
         return _foreign("interval", scheduler, period=period)
-    return sourcing("interval", _Timer(period, period), period=period)
+    return _resumed("interval", Timer(period, period), period=period)
 
 
 def timer(
@@ -217,33 +234,14 @@ def timer(
 ) -> Stream[int]:
     """0 after a while (or at a time); with a period then 1, 2, … once a period.
 
-    timer(1.0)        ----0|
-    timer(1.0, 0.5)   ----0--1--2--
+        timer(1.0)        ----0|
+        timer(1.0, 0.5)   ----0--1--2--
+
+    Resumed with the next number after the time that was left, also where a time of day was given.
     """
     if scheduler is not None:
         return _foreign("timer", scheduler, duetime=duetime, period=period)
-    return sourcing("timer", _Timer(duetime, period), duetime=duetime, period=period)
-
-
-class _Timer(Source[int]):
-    def __init__(self, duetime: AbsoluteOrRelativeTime, period: RelativeTime | None) -> None:
-        self._duetime = duetime
-        self._period = period
-        self.endless = period is not None
-
-    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[int]]:
-        clock = asyncio.get_running_loop().time
-        due = clock() + seconds(self._duetime)
-        count = 0
-        while True:
-            await asyncio.sleep(max(0.0, due - clock()))
-            yield [count]
-            if self._period is None:
-                return
-            count += 1
-            now, period = clock(), seconds(self._period)
-            # no burst after a pause: what is late is followed a whole period later
-            due = due + period if due + period > now else now + period
+    return _resumed("timer", Timer(duetime, period), duetime=duetime, period=period)
 
 
 def generate_with_relative_time(
@@ -254,19 +252,13 @@ def generate_with_relative_time(
 ) -> Stream[S]:
     """As `generate`, each state after the time a function gives for it.
 
-    generate_with_relative_time(1, x < 5, x * 2, x)   -1--2----4|
+        generate_with_relative_time(1, x < 5, x * 2, x)   -1--2----4|
+
+    Resumed as `generate`, after the time that was left.
     """
-
-    async def states() -> AsyncIterator[S]:
-        state = initial_state
-        while condition(state):
-            await asyncio.sleep(seconds(time_mapper(state)))
-            yield state
-            state = iterate(state)
-
-    return sourcing(
+    return _resumed(
         "generate_with_relative_time",
-        states,
+        Timed(initial_state, condition, iterate, time_mapper),
         initial_state=initial_state,
         condition=condition,
         iterate=iterate,
@@ -279,15 +271,13 @@ def from_callable(
 ) -> Stream[A]:
     """What a function gives, called once in each execution, on the event loop.
 
-    from_callable(f)   1|
+        from_callable(f)   1|
+
+    Resumed: it is called again only if what it gave was not emitted.
     """
     if scheduler is not None:
         return _foreign("from_callable", scheduler, supplier=supplier)
-
-    def once() -> Iterator[A]:
-        yield supplier()
-
-    return sourcing("from_callable", once, supplier=supplier)
+    return _resumed("from_callable", Once(supplier), supplier=supplier)
 
 
 def start(func: Callable[[], A], scheduler: abc.SchedulerBase | None = None) -> Stream[A]:
@@ -296,27 +286,28 @@ def start(func: Callable[[], A], scheduler: abc.SchedulerBase | None = None) -> 
         start(f)   1|
 
     In reactivex it is called at once, on another thread, and never again. With a scheduler that is done.
+    Resumed as `from_callable`.
     """
     if scheduler is not None:
         return _foreign("start", scheduler, func=func)
-
-    def once() -> Iterator[A]:
-        yield func()
-
-    return sourcing("start", once, func=func)
+    return _resumed("start", Once(func), func=func)
 
 
 def start_async(function_async: Callable[[], AnyFuture[A]]) -> Stream[A]:
     """What a function that gives a future (or a coroutine) gives, called once in each execution.
 
-    start_async(f)   ---1|
+        start_async(f)   ---1|
+
+    Resumed: it is called again if what it gave was not emitted.
     """
 
-    async def once() -> AsyncIterator[A]:
+    async def once() -> A:
         found: Any = function_async()
-        yield await found if asyncio.iscoroutine(found) else await anext(elements(found))
+        if asyncio.iscoroutine(found):
+            return cast("A", await found)
+        return cast("A", await anext(elements(found)))
 
-    return sourcing("start_async", once, function_async=function_async)
+    return _resumed("start_async", Awaited(once), function_async=function_async)
 
 
 def from_future(future: AnyFuture[A]) -> Stream[A]:
