@@ -55,6 +55,7 @@ from rxstream.operators.create import (
 )
 from rxstream.operators.panes import Window
 from rxstream.progress import progress
+from rxstream.replay import Replay, replay
 from rxstream.sink import Sink
 from rxstream.source import PushSource, Source
 from rxstream.stream import Stream, source
@@ -72,6 +73,7 @@ __all__ = [
     "Plan",
     "Progress",
     "PushSource",
+    "Replay",
     "RxStreamError",
     "Secret",
     "Sink",
@@ -115,6 +117,7 @@ __all__ = [
     "progress",
     "range",
     "repeat_value",
+    "replay",
     "return_value",
     "source",
     "start",

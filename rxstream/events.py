@@ -224,7 +224,9 @@ def replayed(event: StreamEvent) -> StreamEvent:
         json = event.json[:-5] + b'{"replayed":true}}'
     else:
         fields = event.to_dict()
-        json = orjson.dumps({**fields, "metadata": {**(fields["metadata"] or {}), "replayed": True}})
+        json = orjson.dumps(
+            {**fields, "metadata": {**(fields["metadata"] or {}), "replayed": True}}
+        )
     return StreamEvent(event.event_type, event.execution_id, event.sequence, json)
 
 

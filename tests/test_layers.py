@@ -23,6 +23,7 @@ LAYERS = [
     ["failures"],
     ["graph"],
     ["engine"],
+    ["replay"],
     ["progress"],  # said by a user's code to the engine that runs it
     ["operators"],
     ["__init__"],
