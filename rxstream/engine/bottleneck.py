@@ -105,7 +105,9 @@ def find_bottleneck(
     least = max(LEAST_S, LEAST_SHARE * elapsed_s)
     longest = max((edge.blocked_s for edge in edges), default=0.0)
     if max(longest, log_blocked_s) >= least:
-        return _Search(plan, nodes, edges, log_blocked_s, elapsed_s).held_back()
+        found = _Search(plan, nodes, edges, log_blocked_s, elapsed_s).held_back()
+        # where several are about as slow, each explains a part and nobody is to blame
+        return found if found.blocked_s >= least else None
     busiest = max(nodes, key=lambda node: node.busy_s, default=None)
     if busiest is None or busiest.busy_s < least:
         return None
@@ -154,7 +156,7 @@ class _Search:
 
     # -- held back -----------------------------------------------------------------------------
 
-    def held_back(self) -> Bottleneck | None:
+    def held_back(self) -> Bottleneck:
         """Follow the fullness to where it begins."""
         edge = max(self._edges, key=_blocked, default=None)
         if edge is None or edge.blocked_s < self._log_blocked_s * _PASSED_ON:

@@ -319,6 +319,20 @@ class TestNobody:
 
         assert await at(100, g) is None
 
+    def test_where_two_are_about_as_slow(self) -> None:
+        @rxs.graph
+        def g() -> Any:
+            first = rxs.source([1]).named("numbers").pipe(ops.map_async(tenth)).named("first")
+            return first.pipe(ops.map_async(tenth)).named("second")
+
+        plan = g.build()
+        nodes = [NodeStatistics(n.id, "", "running", 9, 9, 0, 0.0, None) for n in plan.nodes]
+        edges = [
+            EdgeStatistics("numbers->first", "block", 64, 64, 90, 0, 7.0),
+            EdgeStatistics("first->second", "block", 64, 64, 90, 0, 4.0),
+        ]
+        assert find_bottleneck(plan, nodes, edges, 0.0, 10.0) is None
+
     @virtual_time
     async def test_behind_a_lossy_queue_nobody_waits(self) -> None:
         @rxs.graph
