@@ -166,9 +166,21 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
     }
     progress = Family("rxstream_node_progress_percent", "gauge", "How far a node says it is.")
     pending = Family("rxstream_execution_pending_events", "gauge", "Events before their commit.")
+    log = Family(
+        "rxstream_execution_log_blocked_seconds_total",
+        "counter",
+        "Seconds without room for events.",
+    )
+    bottleneck = Family(
+        "rxstream_bottleneck", "gauge", "Share of its run for which this node makes others wait."
+    )
     for execution in executions:
         labels = {"graph": execution.graph, "execution": execution.execution_id}
         pending.add(execution.pending, **labels)
+        log.add(execution.log_blocked_s, **labels)
+        found = execution.bottleneck
+        if found is not None:
+            bottleneck.add(found.share, **labels, node=found.node or "", cause=found.cause)
         for node in execution.nodes:
             of_node = {**labels, "node": node.node, "operator": node.operator}
             _add(nodes, node, of_node)
@@ -176,7 +188,7 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
                 progress.add(node.progress.percentage, **of_node)
         for edge in execution.edges:
             _add(edges, edge, {**labels, "edge": edge.edge, "policy": edge.policy})
-    return [pending, *nodes.values(), progress, *edges.values()]
+    return [pending, log, bottleneck, *nodes.values(), progress, *edges.values()]
 
 
 def _add(families: Mapping[str, Family], statistics: object, labels: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rxstream.adapters import sinks
 from rxstream.adapters.sinks.exposition import Family, render
 from rxstream.adapters.sinks.metrics import MAX_STEPS, Metrics, render_engine
+from rxstream.engine.bottleneck import Bottleneck
 from rxstream.engine.statistics import (
     EdgeStatistics,
     EngineStatistics,
@@ -142,7 +143,10 @@ class Engine:
         node = NodeStatistics("map_1", "map", "running", 5, 4, 1, 0.25, Progress(40.0))
         silent = NodeStatistics("sink", "jsonl", "waiting", 0, 0, 0, 0.0, None)
         edge = EdgeStatistics("map_1->sink", "block", 3, 64, 4, 2, 1.5)
-        one = ExecutionStatistics("e1", AWKWARD, "running", 9, 2, [node, silent], [edge])
+        slow = Bottleneck("sink", "g.py:1", "slow", "map_1->sink", 64, 1.5, 2.0)
+        one = ExecutionStatistics(
+            "e1", AWKWARD, "running", 9, 2, [node, silent], [edge], 2.0, 0.5, slow
+        )
         two = ExecutionStatistics("e2", AWKWARD, "running", 9, 0, [node], [])
         return EngineStatistics({"running": 2, "failed": 1}, 18, 7, [one, two])
 
@@ -159,7 +163,11 @@ def test_an_engine_is_rendered_with_its_nodes_and_edges() -> None:
     edge = {"graph": AWKWARD, "execution": "e1", "edge": "map_1->sink", "policy": "block"}
     assert value(text, "rxstream_edge_depth", **edge) == 3
     assert value(text, "rxstream_edge_dropped_total", **edge) == 2
-    assert value(text, "rxstream_execution_pending_events", graph=AWKWARD, execution="e1") == 2
+    first = {"graph": AWKWARD, "execution": "e1"}
+    assert value(text, "rxstream_execution_pending_events", **first) == 2
+    assert value(text, "rxstream_execution_log_blocked_seconds_total", **first) == 0.5
+    assert value(text, "rxstream_bottleneck", **first, node="sink", cause="slow") == 0.75
+    assert text.count("rxstream_bottleneck{") == 1  # nobody makes the other execution wait
 
 
 def test_an_engine_without_executions_is_rendered() -> None:
