@@ -19,11 +19,15 @@ import orjson
 from rxstream.adapters.cli import failure, stdout
 
 if TYPE_CHECKING:
+    from rxstream.engine import Bottleneck
     from rxstream.events import StreamEvent
 
 Pressure = Callable[["StreamEvent"], Awaitable[bool]]
 
 _LOOK_AGAIN: Final = 0.05
+
+_LONG_S: Final = 1.0
+"""Seconds some node has to have made others wait before a person is told."""
 
 _TERMINALS_THAT_CANNOT: Final = ("dumb", "unknown")
 
@@ -181,6 +185,12 @@ def conclude(terminal: StreamEvent, *, tell_result: bool) -> int:
     if terminal.event_type == "pipeline_cancelled":
         return ended_badly(execution, "cancelled", {"message": data.get("reason")})
     return ended_badly(execution, "failed", data.get("error"))
+
+
+def tell_bottleneck(found: Bottleneck | None) -> None:
+    """Say on stderr which node made the others wait, where that took long enough to matter."""
+    if found is not None and found.blocked_s >= _LONG_S:
+        failure.say(str(found))
 
 
 def ended_badly(execution_id: str, status: str, error: Any) -> int:

@@ -237,7 +237,9 @@ class _Search:
         while left:
             each, whole = left.pop()
             if whole:
-                yield each
+                # a policy that is its reader's own queue waits for nothing itself
+                if self._plan.by_id[each].spec.buffer is None or each in self._inputs:
+                    yield each
             elif each not in seen:
                 seen.add(each)
                 left.append((each, True))

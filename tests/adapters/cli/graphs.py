@@ -113,3 +113,15 @@ def grouped() -> Any:
 
     source = rxstream.source(numbers).named("numbers")
     return source.group_by(lambda n: n).flat_map(lambda group: group.count())
+
+
+@rxstream.graph
+def slow() -> Any:
+    """Makes its source wait for a second and a half."""
+
+    async def classify(number: int) -> int:
+        await asyncio.sleep(0.3)
+        return number
+
+    numbers = rxstream.source(range(6)).named("numbers")
+    return numbers.block(1).map_async(classify).named("classify")

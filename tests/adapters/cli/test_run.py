@@ -29,6 +29,13 @@ def test_a_graph_with_its_parameters_given_runs(rxstream: Any) -> None:
     assert rxstream.run("run", "graphs:bound", "-p", "n=7")[:2] == (0, "6\n")
 
 
+def test_who_made_the_others_wait_is_told_at_the_end(rxstream: Any) -> None:
+    status, out, said = rxstream.run("run", "graphs.py:slow")
+    assert (status, out) == (0, "5\n")
+    assert said[-1].startswith("rxstream: 'classify' (at ")
+    assert " makes 'numbers' wait: its queue of 1 was full " in said[-1]
+
+
 def test_jsonl_is_every_event_and_nothing_else(rxstream: Any) -> None:
     running = rxstream.start("run", "graphs.py:prints", "--jsonl")
     assert running.end() == 0
