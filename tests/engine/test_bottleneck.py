@@ -97,7 +97,7 @@ class TestWhoIsSlow:
         @rxs.graph
         def g() -> Any:
             numbers = rxs.source(range(10_000)).named("numbers")
-            first = numbers.pipe(ops.map_async(tenth)).named("first")
+            first = numbers.pipe(ops.block(8), ops.map_async(tenth)).named("first")
             second = first.map(str).pipe(ops.map_async(tenth)).named("second")
             return second.pipe(ops.map_async(one_second)).named("last")
 
