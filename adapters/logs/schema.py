@@ -124,14 +124,7 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
                 "INSERT INTO meta VALUES (?, ?)",
                 [("format", FORMAT), ("epoch", secrets.token_hex(4)), ("generation", 0)],
             )
-        meta: dict[str, Any] = {
-            key: value for key, value in connection.execute("SELECT key, value FROM meta")
-        }
-        if meta["format"] != FORMAT:
-            raise LogError(
-                f"{path} has format {meta['format']} and this version of rxstream reads {FORMAT}: "
-                "use the version that wrote it, or another log"
-            )
+        meta = _meta(path, connection)
         generation = int(meta["generation"]) + 1
         connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
         connection.execute("COMMIT")
@@ -139,6 +132,25 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
         roll_back(connection)
         raise
     return str(meta["epoch"]), generation
+
+
+def recognized(path: str, connection: apsw.Connection) -> str:
+    """The epoch of a log's file, which is only read. Raises `LogError` when it is no log."""
+    if connection.pragma("application_id") != _APPLICATION_ID:
+        raise LogError(f"{path} is not an event log of rxstream: name another file")
+    return str(_meta(path, connection)["epoch"])
+
+
+def _meta(path: str, connection: apsw.Connection) -> dict[str, Any]:
+    meta: dict[str, Any] = {
+        key: value for key, value in connection.execute("SELECT key, value FROM meta")
+    }
+    if meta["format"] != FORMAT:
+        raise LogError(
+            f"{path} has format {meta['format']} and this version of rxstream reads {FORMAT}: "
+            "use the version that wrote it, or another log"
+        )
+    return meta
 
 
 def roll_back(connection: apsw.Connection) -> None:
