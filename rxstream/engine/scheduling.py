@@ -7,8 +7,8 @@ It holds requests that wait and says which may go. The rules, in the order they 
 - Users take turns, in proportion to their weights (start-time fair queuing). Each place in a line has a turn,
   a number that is given once; the smallest is next. Whoever comes new gets one no smaller than the time of
   all, which moves with every request that goes: so newcomers cannot hold anybody back for ever.
-- Named resources are taken all at once or not at all. What an earlier request waits for is kept for it: a later
-  one may pass only with what is left beyond that. Places to run in are not kept, so that a line for one
+- Named resources are taken all at once or not at all. What an earlier request waits for is kept for it: a
+  later one may pass only with what is left beyond that. Places to run in are not kept, so that a line for one
   resource does not hold up those that need none.
 
 After each call nobody waits who could go. It must not know what runs.
@@ -91,7 +91,7 @@ class _Line:
 
 
 class Scheduler:
-    """Requests that wait, and what those that go hold until `release`."""
+    """Requests that wait, and what those that go hold until their end."""
 
     def __init__(
         self,
@@ -194,12 +194,8 @@ class Scheduler:
         self._take(request)
 
     def release(self, request_id: str, now: float) -> Moves:
-        """Take back what one held that goes; its end is told with `ended`."""
-        held = self._held.pop(request_id, None)
-        if held is not None:
-            self._free_places += held.place
-            for name, amount in held.resources.items():
-                self._free[name] = self._free.get(name, 0) + amount
+        """Take back what a call held."""
+        self._give_back(request_id)
         return Moves(self._admit(now), [])
 
     def withdraw(self, request_id: str, now: float) -> Moves:
@@ -215,10 +211,12 @@ class Scheduler:
         line = self._lines[self._line_of(request)]
         line.give_back(next(i for i, entry in enumerate(line.requests) if entry[2] is request))
         self._left(request)
+        self._sweep()
         return Moves(self._admit(now), [])
 
     def ended(self, execution_id: str, succeeded: bool, now: float) -> Moves:
-        """An execution has ended: those that wait for it stand in line now, or never can."""
+        """An execution has ended: what it held is free, who waits for it stands in line or never can go."""
+        self._give_back(execution_id)
         doomed = []
         for request_id in sorted(self._dependants.pop(execution_id, ())):
             key, order, request, blockers = self._blocked[request_id]
@@ -287,15 +285,27 @@ class Scheduler:
         self._take(request)
         if request.place:
             self._measure(now)
-        for known, its in list(self._lines.items()):
-            if not its.requests and its.next_turn <= self._time:
-                del self._lines[known]  # it would be made again with the same turn
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Forget empty lines that would be made again with the same turn."""
+        for name, line in list(self._lines.items()):
+            if not line.requests and line.next_turn <= self._time:
+                del self._lines[name]
 
     def _take(self, request: Request) -> None:
         self._held[request.id] = request
         self._free_places -= request.place
         for name, amount in request.resources.items():
             self._free[name] = self._free.get(name, 0) - amount
+
+    def _give_back(self, request_id: str) -> None:
+        held = self._held.pop(request_id, None)
+        if held is None:  # it was ended while it waited
+            return
+        self._free_places += held.place
+        for name, amount in held.resources.items():
+            self._free[name] += amount
 
     def _join(self, key: float, order: int, request: Request) -> None:
         name = self._line_of(request)
@@ -344,7 +354,7 @@ class Scheduler:
     def _could_go(self, request: Request) -> bool:
         if self._free_places <= 0:
             return False
-        # nobody who waits could go, so all of them come first, wherever it would stand
+        # as if it stood last, which it need not: with a full queue that much care is right
         kept: Counter[str] = Counter()
         for known in self._in_line.values():
             kept.update(known.resources)
