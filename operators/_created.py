@@ -73,8 +73,7 @@ class Never(Source[Any]):
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
         """Wait."""
-        await asyncio.get_running_loop().create_future()
-        yield []
+        yield [await asyncio.get_running_loop().create_future()]
 
 
 class _Due:

@@ -36,9 +36,6 @@ class Sequenced(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._items)
-
     def __call__(self) -> Iterable[T]:
         """All of it."""
         return self._items
@@ -69,9 +66,6 @@ class Repeated(Generic[T]):
 
     def __init__(self, make: Callable[[], Iterable[T]]) -> None:
         self._make = make
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self._make())
 
     def __call__(self) -> Iterable[T]:
         """All of it."""
