@@ -247,11 +247,10 @@ class Cut:
         counters = port.counters
         counters.elements_in, counters.elements_out = life.elements_in, life.elements_out
         counters.errors = life.errors
+        counters.state = life.state
         if life.state == "running":
             counters.begun_at = self._runtime.now() - life.running_s
             self._runtime.begun.add(node.id)
-        else:
-            counters.state = life.state
 
 
 def root_states(stored: States) -> dict[str, bytes]:

@@ -45,6 +45,9 @@ from rxstream.graph.plan import Node, Plan
 from rxstream.log.contract import Delta, EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
+_LAST_WRITES_S: Final = 1.0
+"""How long writes of sinks that are under way have when an execution is suspended, in seconds."""
+
 _LEAVE_S: Final = 0.2
 """How long a sink that is removed because the engine closes may take, in seconds."""
 
@@ -58,6 +61,12 @@ _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
 
 _log = structlog.get_logger("rxstream.engine")
+
+
+class Suspended(LogError):
+    """Its engine was stopped; it goes on with the next engine that opens the log."""
+
+    code = "suspended"
 
 
 class Execution:
@@ -173,6 +182,23 @@ class Execution:
             self._stopped = True
             self.runtime.stop()
 
+    async def suspend(self) -> bool:
+        """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
+
+        Writes of sinks that are under way have a second to be done; asynchronous functions are called again.
+        Its readers find the transport aborted. Raises `LogError` when the state could not be stored.
+        """
+        if not self.resumable or not self.unsettled() or not hasattr(self, "runtime"):
+            return False
+        await self.runtime.freeze(_LAST_WRITES_S)
+        if not self.unsettled() or self.runtime.cut is None:
+            return False
+        self.runtime.cut.touch_all()
+        await self.recorder.record(self.record)
+        self.recorder.close()
+        self._settle(Suspended("the engine was stopped; the execution goes on with the next one"))
+        return True
+
     def detach(self) -> None:
         """Let it run on without listeners from now on. Raises `AlreadyEnded`."""
         self._check_running()
@@ -248,7 +274,10 @@ class Execution:
         """Lead it from running to its end; raises only when its task is cancelled."""
         try:
             error = await self._run()
-            await self._end(error)
+            if isinstance(error, Suspended):
+                self._give_up(error)
+            else:
+                await self._end(error)
         except LogError as failed:
             self._give_up(failed)
         except BaseException as raised:
@@ -263,6 +292,10 @@ class Execution:
     def _give_up(self, error: LogError) -> None:
         """Nothing can be recorded: readers find the transport aborted, never a false ending."""
         self._error = error
+        if isinstance(error, Suspended):
+            self._bound.info("execution suspended")
+            self._log.abandon(self.id, error)
+            return
         self._bound.error("the execution could not be recorded", error=error.message)
         if not self.ended and self.status not in ENDED:
             self._move(Status.FAILED, ended_at=_now())

@@ -39,6 +39,9 @@ from rxstream.graph.plan import Node, Plan
 _SLICE_S: Final = 0.002
 """How long units are stepped before the loop gets its turn, in seconds."""
 
+_LOOK_S: Final = 0.005
+"""How often it is looked whether something is still being written, in seconds."""
+
 _PATROL_S: Final = 1.0
 """How often a graph with a full queue is searched for units that wait for ever, in seconds."""
 
@@ -391,6 +394,13 @@ class Runtime:
                 unit.stop()
             elif unit in self.tasks.awaiting:
                 unit.finish()
+
+    async def freeze(self, patience: float) -> None:
+        """Step nothing any more, and give what is being written outside so many seconds to be done."""
+        self.ended = True
+        until = self.now() + patience
+        while any(unit.writing() for unit in self.units) and self.now() < until:
+            await asyncio.sleep(_LOOK_S)
 
     def dispose(self) -> None:
         """Let go of everything, without waiting."""

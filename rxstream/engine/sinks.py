@@ -8,6 +8,7 @@ known, when the process died, that it was written is written again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from rxstream.engine.island import ordinary
@@ -43,6 +44,9 @@ class SinkUnit(Unit):
     def external(self) -> bool:
         return self._writing
 
+    def writing(self) -> bool:
+        return bool(self._batch)
+
     def snapshot(self) -> Any:
         """What is being written, and where the sink would go on before that."""
         return (self._batch, self.offset)
@@ -51,6 +55,9 @@ class SinkUnit(Unit):
         self._batch, self.offset = state
         self.next_offset = self.offset
 
+    def _take(self) -> Sequence[Any]:
+        return () if self.runtime.ended else self.inputs[0].take(BATCH)
+
     async def _write(self) -> None:
         edge = self.inputs[0]
         counters = self.out.counters
@@ -58,7 +65,7 @@ class SinkUnit(Unit):
         try:
             async with self._sink.open(_SinkPort(self)) as write:
                 while self._batch or not edge.exhausted:
-                    items = self._batch or edge.take(BATCH)
+                    items = self._batch or self._take()
                     if items:
                         self._batch = tuple(items)
                         await write(items)

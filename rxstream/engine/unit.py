@@ -66,6 +66,10 @@ class Unit:
         """Whether something outside the graph (a task, a timer, a thread) may make it move."""
         return False
 
+    def writing(self) -> bool:
+        """Whether it is writing something outside that should be done before the graph is left."""
+        return False
+
     def dispose(self) -> None:
         """Nobody wants anything more of it: let go of everything, at once and without waiting."""
 

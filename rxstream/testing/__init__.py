@@ -2,6 +2,7 @@
 
 from rxstream.testing import marbles
 from rxstream.testing.clock import VirtualClockLoop, run, virtual_time
+from rxstream.testing.crashes import Difference, JournalLog, crash_everywhere
 from rxstream.testing.demand import Demand
 from rxstream.testing.faults import InjectedFault, SlowSink, fails, fails_each, flaky
 from rxstream.testing.marbles import Recording, record
@@ -12,12 +13,15 @@ __all__ = [
     "ABORT",
     "Aborted",
     "Demand",
+    "Difference",
     "InjectedFault",
+    "JournalLog",
     "Recording",
     "SlowSink",
     "TestingSource",
     "VirtualClockLoop",
     "assert_released",
+    "crash_everywhere",
     "fails",
     "fails_each",
     "flaky",

@@ -8,10 +8,14 @@ with the run that nothing interrupted. In virtual time, so it is fast and times 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
+
+import structlog
 
 from rxstream.engine.engine import Engine
 from rxstream.events import StreamEvent
@@ -22,6 +26,8 @@ from rxstream.testing.clock import run
 
 _LONGEST_S: Final = 1_000_000.0
 """Virtual seconds after which a run that was resumed counts as hanging."""
+
+_MOST_EVENTS: Final = 1_000_000
 
 Seen = Mapping[str, Sequence[Any]]
 """What was published, by node; under `""` how the execution ended."""
@@ -97,7 +103,19 @@ def crash_everywhere(
     than `most` commits that many are chosen by `seed`. Raises `AssertionError` that says after which commit
     what differed: an element shown twice or never, a number left out, a changed event, another end.
     """
-    return run(_everywhere(graph, params, by, most, again, random.Random(seed)))
+    with _silence():
+        return run(_everywhere(graph, params, by, most, again, random.Random(seed)))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Hundreds of runs would log thousands of lines."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 async def _everywhere(
@@ -140,7 +158,7 @@ async def _resumed(
     """Go on from after a commit; what was seen before the crash must still be there."""
     log = JournalLog(journal.commits[:point], journal.epoch)
     async with Engine(log) as engine:
-        before = [e async for e in _recorded(log, execution_id)]
+        before = await log.read(execution_id, 0, _MOST_EVENTS)
         execution = await engine.resume(execution_id, bound)
         try:
             await asyncio.wait_for(execution.wait(), _LONGEST_S)
@@ -154,11 +172,6 @@ async def _resumed(
     if by(got) != by(expected):
         raise AssertionError(str(Difference(point, expected, got)))
     return log
-
-
-async def _recorded(log: JournalLog, execution_id: str) -> Any:
-    for event in await log.read(execution_id, 0, 1_000_000):
-        yield event
 
 
 def _seen(events: Sequence[StreamEvent]) -> dict[str, list[Any]]:
