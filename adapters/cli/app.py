@@ -17,6 +17,7 @@ from rxstream.adapters.cli import failure, logs
 from rxstream.adapters.cli.graph import graph
 from rxstream.adapters.cli.interruption import Interrupted, interruption
 from rxstream.adapters.cli.models import models
+from rxstream.adapters.cli.replay import replay
 from rxstream.adapters.cli.run import run
 from rxstream.adapters.cli.serve import demo, serve
 from rxstream.adapters.cli.watch import watch
@@ -54,7 +55,7 @@ def rxstream(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, serve, run, watch, graph, models):
+for _command in (demo, serve, run, watch, replay, graph, models):
     rxstream.add_command(_command)
 
 

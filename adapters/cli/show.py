@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
@@ -105,15 +106,22 @@ class JsonLines(Show):
 
 
 class Live(Show):
-    """A picture on the terminal behind stderr, redrawn as events come and once a second."""
+    """A picture on the terminal behind stderr, redrawn as events come and once a second.
 
-    def __init__(self) -> None:
+    What is `past` is shown at the time of its last event, so that rates and durations are those of then.
+    """
+
+    def __init__(self, *, past: bool = False) -> None:
         from rxstream.adapters.terminal.live import INTERVAL, LiveDisplay
         from rxstream.adapters.terminal.state import RunState
 
         self._interval = INTERVAL
+        state = RunState()
         self._display = LiveDisplay(
-            RunState(), stdout.STDERR, redirect_stdout=os.isatty(stdout.STDOUT)
+            state,
+            stdout.STDERR,
+            redirect_stdout=os.isatty(stdout.STDOUT),
+            clock=(lambda: state.last_at or time.time()) if past else time.time,
         )
         self._ticking: asyncio.Task[None] | None = None
 
@@ -158,15 +166,17 @@ class Plain(Show):
                 failure.tell(line)
 
 
-def choose(json_to: int | None, all_must_wait: Pressure | None = None) -> Show:
+def choose(
+    json_to: int | None, all_must_wait: Pressure | None = None, *, past: bool = False
+) -> Show:
     """JSON lines to a descriptor if one is given; else live where a person sees it, else plain lines.
 
     `all_must_wait` is asked, with the last event given, when a reader of JSON lines is slow: where the
-    log forgets, a slow reader has to slow the producers down.
+    log forgets, a slow reader has to slow the producers down. `past` is for what was recorded before.
     """
     if json_to is not None:
         return JsonLines(json_to, all_must_wait)
-    return Live() if on_terminal() else Plain()
+    return Live(past=past) if on_terminal() else Plain()
 
 
 def on_terminal() -> bool:
