@@ -17,6 +17,7 @@ LAYERS = [
     ["statecodec"],
     ["events"],
     ["source"],
+    ["indexed"],
     ["sink"],
     ["log"],
     ["operator", "stream", "_fluent"],  # a Stream applies operators, an operator makes a Stream
