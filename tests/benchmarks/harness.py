@@ -40,7 +40,8 @@ class Row:
 
     figure: str
     way: str
-    cost: Spread
+    cost: Spread | None
+    """None where it was not measured; `unit` then says why."""
     unit: str
     ratio: Spread | None = None
     """Cost over that of the figure's base, round by round."""
@@ -98,6 +99,11 @@ def rows(figure: str, samples: Samples, base: str, unit: str, scale: float = 1.0
     ]
 
 
+def absent(figure: str, name: str, extra: str) -> Row:
+    """The line of a rival that is not installed."""
+    return Row(figure, name, None, f"not installed: `pip install 'rxstream[{extra}]'`")
+
+
 def cpu(function: Callable[[], object]) -> float:
     """Seconds of CPU a call takes, in all threads of this process."""
     begun = time.process_time()
@@ -113,5 +119,6 @@ def table(lines: Iterable[Row]) -> str:
         wanted = f"{row.wanted}{'' if row.held else ' — missed'}" if row.wanted else ""
         figure, before = row.figure if row.figure != before else "", row.figure
         ratio = str(row.ratio) if row.ratio is not None else ""
-        text.append(f"| {figure} | {row.way} | {row.cost} {row.unit} | {ratio} | {wanted} |")
+        cost = f"{row.cost} {row.unit}" if row.cost is not None else row.unit
+        text.append(f"| {figure} | {row.way} | {cost} | {ratio} | {wanted} |")
     return "\n".join(text)

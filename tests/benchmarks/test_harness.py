@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.benchmarks.harness import Row, Spread, interleave, percentile, ratios, spread, table
+import pytest
+
+from tests.benchmarks import rivals
+from tests.benchmarks.harness import (
+    Row,
+    Spread,
+    absent,
+    interleave,
+    percentile,
+    ratios,
+    spread,
+    table,
+)
 
 
 def test_every_way_runs_once_a_round_and_another_one_begins() -> None:
@@ -41,3 +53,19 @@ def test_a_missed_floor_is_said_in_the_table() -> None:
         table([row]).splitlines()[-1]
         == "| speed | ours | 2.00 (1.00–3.00) ms |  | < 1 ms — missed |"
     )
+
+
+def test_a_rival_that_is_not_installed_is_a_line_that_says_how() -> None:
+    assert "| ten | tortoise | not installed: `pip install 'rxstream[bench]'` |  |  |" in table(
+        [absent("ten", "tortoise", "bench")]
+    )
+
+
+def test_a_table_needs_no_rival(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rivals, "installed", lambda package: package in ("reactivex", "rxstream"))
+    lines = rivals.measure(short=True)
+    assert [row.way for row in lines if row.cost is None] == [
+        *rivals.RIVALS,
+        *rivals.RIVALS,
+        *[way for way in rivals.MAPPED if not way.startswith(("reactivex", "rxstream"))],
+    ]
