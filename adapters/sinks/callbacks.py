@@ -40,7 +40,8 @@ class CallbackSink(Sink[T]):
 def callback(function: Callable[[T], object]) -> Sink[T]:
     """Call `function(element)` for every element in order, and wait for what it returns if it can be awaited.
 
-    A plain function runs on the event loop and must not block it. What it raises fails the node.
+    A plain function runs on the event loop and must not block it. What it raises fails the node. Delivery is
+    at least once: when an execution goes on after its process was killed, what was under way is given again.
     """
     if not callable(function):
         raise AuthorError(f"callback needs a function, not {type(function).__name__}")

@@ -1,18 +1,33 @@
 """A regular file to read from: opened without ever blocking on what is no file, read at a given offset.
 
-Its methods may wait for a disk, so they are called in a thread. It must not know what the bytes mean.
+Its methods may wait for a disk, so they are called in a thread. A place in a file is known again by what lies
+around it, because a path may hold another file by then. It must not know what the bytes mean.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 from rxstream.errors import WorldError
 
 CHUNK_BYTES = 128 * 1024
 """What is read at once: larger gains nothing, smaller costs a hop between threads each."""
+
+
+HEAD_BYTES = 256
+"""So much of a file's beginning tells it from another."""
+
+NEAR_BYTES = 64
+"""So much before a place tells it from the same place in a file that was written anew."""
+
+
+def digest(data: bytes) -> str:
+    """A short name for bytes, which says nothing about them."""
+    return blake2b(data, digest_size=8).hexdigest()
 
 
 class Identity(NamedTuple):
@@ -63,6 +78,22 @@ class RegularFile:
             return os.pread(self._fd, size, offset)
         except OSError as error:
             raise unreadable(self.path, error) from error
+
+    def mark(self, offset: int) -> dict[str, Any]:
+        """A place in the file as plain data, by which `holds` knows it again."""
+        near = max(0, offset - NEAR_BYTES)
+        return {
+            "offset": offset,
+            "head": digest(self.read(0, min(offset, HEAD_BYTES))),
+            "near": digest(self.read(near, offset - near)),
+        }
+
+    def holds(self, mark: Mapping[str, Any]) -> bool:
+        """Whether this file has that place, and the same before it as far as the mark tells."""
+        offset = int(mark["offset"])
+        return self.size() >= offset and self.mark(offset) == {
+            key: mark[key] for key in ("offset", "head", "near")
+        }
 
     def size(self) -> int:
         """Its size in bytes now."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,78 @@ async def test_a_line_that_a_crash_left_unfinished_does_not_spoil_the_next(tmp_p
     path.write_text('1\n{"cut')
     await write(path, [2], append=True)
     assert path.read_text() == '1\n{"cut\n2\n'
+
+
+BATCHES: list[list[Any]] = [["a", 1], [], [{"b": "ö" * 40}], [None] * 70, ["z"]]
+
+
+async def written(path: Path, batches: list[list[Any]], start: Any = None, **how: Any) -> list[Any]:
+    """Write batches; gives where the file stood after each."""
+    port = FakePort(start=start)
+    async with sinks.jsonl(path, **how).open(port) as give:
+        for batch in batches:
+            await give(batch)
+    return port.points
+
+
+@pytest.mark.parametrize("torn", [b"", b"1\n", b'"torn', b"\n{"])
+@pytest.mark.parametrize("sync", [False, True])
+async def test_going_on_from_any_recorded_place_every_element_is_there_once(
+    tmp_path: Path, torn: bytes, sync: bool
+) -> None:
+    path = tmp_path / "out.jsonl"
+    points = [None, *await written(path, BATCHES, sync=sync)]
+    whole = path.read_bytes()
+    for killed_after in range(len(points)):
+        for recorded in range(killed_after + 1):
+            await written(path, BATCHES[:killed_after])
+            with path.open("ab") as file:
+                file.write(torn)
+            await written(path, BATCHES[recorded:], points[recorded], sync=sync)
+            assert path.read_bytes() == whole
+
+
+async def test_a_file_that_is_not_what_was_written_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    *_, point = await written(path, BATCHES)
+    whole = path.read_bytes()
+    for changed in (b"", whole[:-1], whole[:-2] + b"!\n", b"x" * len(whole)):
+        path.write_bytes(changed)
+        with pytest.raises(WorldError, match=r"cannot go on writing .*out.jsonl at byte") as raised:
+            await written(path, [["more"]], point)
+        assert raised.value.code == "file_changed"
+        assert path.read_bytes() == changed
+        assert opened(tmp_path) == []
+
+
+async def test_a_file_that_is_appended_to_is_never_cut(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text('"somebody"\n')
+    assert await written(path, [["mine"]], append=True) == []
+    with path.open("a") as other:
+        other.write('"somebody else"\n')
+    await written(path, [["mine", "too"]], start={"offset": 0, "near": ""}, append=True)
+    assert read(path) == ["somebody", "mine", "somebody else", "mine", "too"]
+
+
+async def test_the_disk_is_waited_for_before_a_batch_counts_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, real = tmp_path / "out.jsonl", list[int](), os.fdatasync
+
+    def seen(fd: int) -> None:
+        real(fd)
+        synced.append(os.fstat(fd).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", seen)
+    points = await written(path, [["a"], ["b"]], sync=True)
+    assert synced == [point["offset"] for point in points] == [4, 8]
+    await written(path, [["a"], ["b"]])
+    assert len(synced) == 2
+
+
+async def test_what_is_no_file_is_only_written_to() -> None:
+    await written(Path("/dev/null"), [[1]], start={"offset": 100, "near": ""})
 
 
 async def test_elements_before_one_without_a_json_form_are_written(tmp_path: Path) -> None:
