@@ -2,8 +2,9 @@
 
 A child gets an element through a pipe, calls the function and answers. Which element a child was working on
 when it died is therefore known, and said. Elements, results and errors are pickled between these processes
-and nobody else. A child leads a session of its own: an interrupt from the terminal does not reach it, and
-what the function has started there ends with it. It ends itself when its parent is gone.
+and nobody else. A child leads a session of its own: an interrupt from the terminal does not reach it. It ends
+itself when its parent is gone. What the function has started ends with it, and the node has closed when all
+of them are gone.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final
 
 from rxstream.engine.island import CURRENT, ordinary
+from rxstream.engine.tasks import CLOSE_S
 from rxstream.errors import AuthorError, GraphError, WorldError
+from rxstream.operators._family import Family
 from rxstream.operators._mapping import MISSING
-from rxstream.operators._threads import MapThread
+from rxstream.operators._threads import PATIENCE_S, MapThread
 from rxstream.source import Port
 
 _LEAVE_S: Final = 1.0
-"""How long a child that has nothing to do may take to end, in seconds."""
+"""How long a child may take to end by itself, in seconds."""
 
 _PROCESSES: Final = get_context("spawn")
 """A copy of a process with threads and a loop, as `fork` makes it, may not work."""
@@ -71,10 +74,8 @@ class Child:
 
     def __init__(self, function: Callable[[Any], Any], port: Port) -> None:
         self.busy = False
-        """Whether it is to be killed rather than left to end; set before it works."""
+        """Whether it is to be told to end rather than left to; set before it works."""
         self._answered = False
-        self._reaped = False
-        """Its id may be that of another process by now."""
         self._function = function
         self._port = port
         self._pipe, theirs = _PROCESSES.Pipe()
@@ -85,6 +86,11 @@ class Child:
             self._process.start()
         finally:
             theirs.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+        self._family = Family(self.pid)
+        self._reaped = False
+        """Its id may be that of another process by now."""
         with suppress(OSError):  # it has died, which `call` finds out
             self._pipe.send((function, port.execution_id, port.node_id))
 
@@ -126,29 +132,20 @@ class Child:
             detail={"element": item},
         )
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the child and to what it has started."""
-        if self._reaped:
-            return
-        pid = self._process.pid
-        assert pid is not None
-        try:
-            os.killpg(pid, number)
-        except OSError:  # it leads no session yet
-            with suppress(OSError):
-                os.kill(pid, number)
-
     def close(self) -> None:
-        """Let it end, or end it."""
-        self._pipe.close()
+        """Let it end, or end it, with all it has started."""
         if not self._reaped:
+            self._family.look()  # while it can be asked what it has started
+            self._pipe.close()
             self._reap()
+        self._pipe.close()
         self._process.close()
 
     def _reap(self) -> None:
         wait([self._process.sentinel], _LEAVE_S)
-        self.signal(signal.SIGKILL)  # also what it leaves behind
+        self._family.end(signal.SIGKILL, 0)
         self._process.join()
+        self._family.end(signal.SIGKILL, CLOSE_S)
         self._reaped = True
 
 
@@ -184,15 +181,14 @@ class MapProcess(MapThread):
 
     def dispose(self) -> None:
         super().dispose()
-        self._signal(signal.SIGTERM)
+        busy = [child.pid for child in tuple(self._children) if child.busy]
+        if busy:
+            self.begin_thread(partial(_end, Family(*busy)), "ending")
 
-    def insist(self) -> None:
-        self._signal(signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
-        for child in tuple(self._children):
-            if child.busy:
-                child.signal(number)
+def _end(family: Family) -> None:
+    if not family.end(signal.SIGTERM, PATIENCE_S):
+        family.end(signal.SIGKILL, CLOSE_S)
 
 
 # -- in the child ------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from rxstream.engine.tasks import CLOSE_S
 from rxstream.operators._mapping import MISSING
 from rxstream.operators._workers import MapAsync, _Slot
 
-_PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 1.0
 """How long a call may go on by itself when nobody wants its result, in seconds."""
 
 
@@ -77,9 +77,20 @@ class MapThread(MapAsync):
             self.running[slot] = None
             self._jobs.put((slot, self._context.copy()))
             if self._started < self.working:
-                name = f"rxstream {self.node.id} {self._started + 1}"
-                threading.Thread(target=self._serve, name=name, daemon=True).start()
-                self._started += 1
+                self.begin_thread(self._serve, self._started + 1)
+
+    def begin_thread(self, function: Callable[[], None], name: object) -> None:
+        """Call a function in a thread that is waited for when this closes."""
+
+        def run() -> None:
+            try:
+                function()
+            finally:
+                self.runtime.door(self._left)
+
+        named = f"rxstream {self.node.id} {name}"
+        threading.Thread(target=run, name=named, daemon=True).start()
+        self._started += 1
 
     def _collect(self) -> None:
         self._called = False
@@ -108,9 +119,7 @@ class MapThread(MapAsync):
         finally:
             self._all_ended = loop.create_future()
             if self._ended < self._started:
-                await asyncio.wait([self._all_ended], timeout=_PATIENCE_S)
-                self.insist()
-                await asyncio.wait([self._all_ended], timeout=CLOSE_S)
+                await asyncio.wait([self._all_ended], timeout=PATIENCE_S + CLOSE_S)
 
     def _left(self) -> None:
         self._ended += 1
@@ -129,9 +138,6 @@ class MapThread(MapAsync):
         for _ in range(self._started):
             self._jobs.put(None)
 
-    def insist(self) -> None:
-        """Calls still go on although nobody wants them: do what can be done."""
-
     # -- in the threads ------------------------------------------------------------------------
 
     def call(self, item: Any) -> Any:
@@ -142,16 +148,13 @@ class MapThread(MapAsync):
         """The thread ends: let go of what belongs to it."""
 
     def _serve(self) -> None:
-        try:
-            while (job := self._jobs.get()) is not None:
-                self._done.append(self._served(*job))
-                del job  # not held while it waits
-                if not self._called:
-                    self._called = True
-                    self.runtime.door(self._collect)
-            self.leave()
-        finally:
-            self.runtime.door(self._left)
+        while (job := self._jobs.get()) is not None:
+            self._done.append(self._served(*job))
+            del job  # not held while it waits
+            if not self._called:
+                self._called = True
+                self.runtime.door(self._collect)
+        self.leave()
 
     def _served(self, slot: _Slot, context: Context) -> tuple[_Slot, Any, Exception | None, float]:
         begun = perf_counter()

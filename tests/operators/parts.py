@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 from zlib import crc32
@@ -49,6 +51,14 @@ async def heard(stream: Stream[Any]) -> Told:
 async def items(stream: Stream[Any]) -> list[Any]:
     """All elements of a stream."""
     return [item async for item in stream]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for something that happens elsewhere."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)  # a thread or a process does not tell
 
 
 def in_virtual_time(make: Callable[[], Stream[Any]]) -> Told:

@@ -103,6 +103,24 @@ def for_ever(path: str) -> None:
         time.sleep(0.05)
 
 
+def for_ever_apart(path: str) -> None:
+    """The same, and what it starts leads a session of its own and will not end when asked to."""
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(); time.sleep(600)"
+    grandchild = subprocess.Popen(
+        [sys.executable, "-c", deaf], start_new_session=True, stdout=subprocess.PIPE
+    )
+    assert grandchild.stdout is not None
+    grandchild.stdout.readline()
+    _write(path, f"{os.getpid()} {grandchild.pid}")
+    while True:
+        time.sleep(0.05)
+
+
+def leave_one_behind(path: str) -> None:
+    """Start a process, write its id and return."""
+    _write(path, str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid))
+
+
 def deaf(path: str) -> None:
     """Go on for ever, also when asked to end."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
