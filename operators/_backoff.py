@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
+from rxstream.engine.stored_error import ERROR_CLASSES
 from rxstream.errors import RxStreamError, classify
-from rxstream.failures import Budget, Failure, classify_failure
-from rxstream.operators._regions import BRANCHES, Attempts
+from rxstream.failures import Budget, Failure, classify_failure, retry_after
+from rxstream.operators._regions import Attempts
 
 Jitter = Literal["full", "none"]
 
@@ -107,11 +108,6 @@ class RetryWithBackoff(Attempts):
         super().__init__()
         self.backoff = backoff
         self.only = only
-        self._held: Any = None
-
-    def start(self) -> None:
-        if self._held is not None:  # restored: only now there is a clock
-            self.backoff.restore(self._held, self.runtime.now())
 
     def pause(self) -> float | None:
         if not self.attempt:
@@ -119,8 +115,7 @@ class RetryWithBackoff(Attempts):
         error = self.error
         if error is None or (self.only is not None and classify_failure(error) not in self.only):
             return None
-        asked = getattr(error, "retry_after", None)
-        least = float(asked) if isinstance(asked, int | float) else 0.0
+        least = retry_after(error) or 0.0
         return self.backoff.failed(self.begun_at, self.runtime.now(), least)
 
     def follows(self, error: BaseException) -> bool:
@@ -137,7 +132,7 @@ class RetryWithBackoff(Attempts):
         """What it ends with: as much somebody's fault as the last error, which is its cause."""
         tried, seconds = self.backoff.failures, self.runtime.now() - self.backoff.since
         said = classify(error)
-        found = BRANCHES[said["kind"]](
+        found = ERROR_CLASSES[said["kind"]](
             f"gave up after {tried} attempt{'s' if tried > 1 else ''} in {seconds:.3g} s ({limit}); the last "
             f"error: {said['code']}: {said['message']}",
             code="retries_exhausted",
@@ -147,7 +142,11 @@ class RetryWithBackoff(Attempts):
         return found
 
     def state(self) -> Any:
-        return self.backoff.snapshot(self.runtime.now())
+        now = self.runtime.now()
+        return (self.backoff.snapshot(now), now - self.begun_at)
 
     def go_on(self, state: Any) -> None:
-        self._held = state
+        held, ran = state
+        now = self.runtime.now()
+        self.backoff.restore(held, now)
+        self.begun_at = now - ran

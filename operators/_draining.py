@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from rxstream.engine.island import CURRENT
-from rxstream.engine.stored_error import ERROR_CLASSES, restore_error, store_error
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH
 from rxstream.operators._passing import Passing
-
-_KINDS: Final = ERROR_CLASSES
 
 
 class Draining(Passing):

@@ -2,6 +2,10 @@
 
 Batches of an attempt go straight on; its end or error decides here whether another begins, and when. State
 of the nodes inside is lost between attempts, as a second subscription loses it in reactivex.
+
+A snapshot says which attempt it is, whether that is under way, and what is left of the pause before the next.
+After `restore` an attempt that was under way is begun under its own number by the first step, as any is, by
+`runtime.region`: who wires it gives the nodes inside what was stored of them, by their ids.
 """
 
 from __future__ import annotations
@@ -9,35 +13,12 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from rxstream.engine.op import ALL
 from rxstream.engine.region import Inlet
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import Unit
-from rxstream.errors import (
-    AuthorError,
-    ClientError,
-    ExecutionCancelled,
-    ExecutionTimeout,
-    Kind,
-    NodeError,
-    RxStreamError,
-    WorldError,
-    classify,
-)
-
-BRANCHES: Final[dict[Kind, type[RxStreamError]]] = {
-    branch.kind: branch
-    for branch in (
-        AuthorError,
-        ClientError,
-        ExecutionCancelled,
-        ExecutionTimeout,
-        NodeError,
-        WorldError,
-    )
-}
-"""The error of each kind: what is told in place of another is as much somebody's fault."""
 
 
 class Attempts(Unit):
@@ -54,6 +35,8 @@ class Attempts(Unit):
         """When the attempt began, on the loop's clock."""
         self._left: float | None = None
         """Restored: seconds until the next attempt; it begins without being asked for."""
+        self._goes_on = False
+        """Restored: the attempt to begin is one that was under way."""
         self._due_at = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
@@ -105,7 +88,9 @@ class Attempts(Unit):
         self.attempt += 1
         self.ended = False
         self.error = None
-        self.begun_at = self.runtime.now()
+        if not self._goes_on:
+            self.begun_at = self.runtime.now()
+        self._goes_on = False
         self.region = self.runtime.region(self, Inlet(self), self.attempt, self.follows)
 
     def inlet_push(self, items: Sequence[Any]) -> None:
@@ -151,25 +136,17 @@ class Attempts(Unit):
         """Take back what `state` gave."""
 
     def snapshot(self) -> tuple[Any, ...]:
-        """Attempts before the next to begin, seconds until it, how the last ended, what a subclass holds.
-
-        An attempt under way is the next to begin: it goes on with the state of what is inside.
-        """
-        if not self.ended:
-            return (self.attempt - 1, 0.0, None, self.state())
+        """The last attempt, whether it is under way, the pause that is left, its error, what else is held."""
         left = self._left
         if self._handle is not None:
             left = max(0.0, self._due_at - self.runtime.now())
-        error = None if self.error is None else classify(self.error)
-        return (self.attempt, left, error and tuple(error.values()), self.state())
+        return (self.attempt, not self.ended, left, store_error(self.error), self.state())
 
     def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on from a snapshot; called before `start`. An error comes back by kind, code and message."""
-        self.attempt, self._left, error, held = state
-        self.error = None
-        if error is not None:
-            kind, code, message = error
-            self.error = BRANCHES[kind](message, code=code)
+        self.attempt, self._goes_on, self._left, error, held = state
+        if self._goes_on:
+            self.attempt, self._left = self.attempt - 1, 0.0
+        self.error = restore_error(error)
         self.go_on(held)
 
 

@@ -21,8 +21,8 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import structlog
 
-from rxstream.errors import GraphError
-from rxstream.failures import CircuitOpen, Failure, checked, classify_failure
+from rxstream.errors import CircuitOpen, GraphError
+from rxstream.failures import Failure, checked, classify_failure
 from rxstream.operators._clock import loop_time
 
 __all__ = ["Circuit", "CircuitBreaker", "CircuitState", "CircuitStatistics", "circuit_breaker"]

@@ -11,6 +11,7 @@ The branch an error hangs on says who has to act. It is the `kind` that events a
     │   └── MissingExtra                  an optional dependency is not installed
     ├── NodeError              user       code the user gave to a node raised
     ├── WorldError             world      files, networks, processes, models
+    │   ├── CircuitOpen                   a circuit breaker lets no call through
     │   └── LogError                      the event log cannot be read or written
     │       └── LogLocked                 another process writes it
     ├── ClientError            client     whoever asked for something
@@ -47,6 +48,10 @@ class RxStreamError(Exception):
 
     kind: ClassVar[Kind] = "author"
     code: str = "error"
+    failure: str | None = None
+    """What may be done about it, where it says so itself; `rxstream.failures` believes it."""
+    retry_after: float | None = None
+    """In how many seconds another attempt may go well, where that is known."""
 
     def __init__(
         self,
@@ -119,6 +124,16 @@ class WorldError(RxStreamError):
     code = "world_error"
 
 
+class CircuitOpen(WorldError):
+    """A circuit breaker lets no call through; `retry_after` is when it will, in seconds from now."""
+
+    code = "circuit_open"
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class LogError(WorldError):
     """The event log cannot be read or written."""
 
@@ -185,7 +200,7 @@ class TooLarge(ClientError):
 
 
 class Overloaded(ClientError):
-    """Admission refused; `retry_after` is in seconds."""
+    """Admission refused."""
 
     code = "overloaded"
     retry_after: float = 1.0

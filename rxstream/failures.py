@@ -11,8 +11,9 @@ user's, and both are left out in the same way.
     cancelled   somebody wanted it to end
     fatal       nothing of this; what nobody knows is fatal
 
-Rules are asked in order, those registered last before all others, and the first that knows decides. Also
-here: how an error is shown to whoever wrote the graph. Must not know who acts on it.
+An error of ours may say it itself. Else rules are asked in order, those registered last before all others,
+and the first that knows decides. Also here: how an error is shown to whoever wrote the graph. Must not know
+who acts on it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pydantic_core import ValidationError
 
 from rxstream.errors import (
     AuthorError,
+    CircuitOpen,
     CodecError,
     ExecutionCancelled,
     ExecutionTimeout,
@@ -38,6 +40,7 @@ from rxstream.errors import (
     InvalidParameters,
     NodeError,
     Overloaded,
+    RxStreamError,
     WorldError,
 )
 from rxstream.stream import _EXAMPLES, _INTERNAL
@@ -67,16 +70,6 @@ class Budget:
             )
 
 
-class CircuitOpen(WorldError):
-    """A circuit breaker lets no call through; `retry_after` is when it will, in seconds from now."""
-
-    code = "circuit_open"
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 # -- the rules everybody has -------------------------------------------------------------------
 
 _PASSING: Final = frozenset(
@@ -95,6 +88,11 @@ _MALFORMED_CODES: Final = frozenset(
     {"event_too_large", "invalid_element", "line_too_long", "malformed_json", "not_decodable"}
 )
 """Codes of the `WorldError`s of an element that cannot be read."""
+
+
+def _said(error: BaseException) -> Failure | None:
+    failure = error.failure if isinstance(error, RxStreamError) else None
+    return next((each for each in FAILURES if each == failure), None)
 
 
 def _timeout(error: BaseException) -> Failure | None:
@@ -161,13 +159,20 @@ def classify_failure(error: BaseException) -> Failure:
     >>> classify_failure(ConnectionResetError()), classify_failure(KeyError("x"))
     ('transient', 'fatal')
     """
-    for rule in (*_registered, *_DEFAULTS):
+    for rule in (_said, *_registered, *_DEFAULTS):
         found = rule(error)
         if found is not None:
             if found in FAILURES:
                 return found
             raise AuthorError(f"a rule called {type(error).__name__} {found!r}: {_choice()}")
     return "fatal"
+
+
+def retry_after(error: BaseException) -> float | None:
+    """In how many seconds another attempt may go well, if the error has a number of that name."""
+    seconds = getattr(error, "retry_after", None)
+    known = isinstance(seconds, int | float) and math.isfinite(seconds)
+    return float(seconds) if known else None
 
 
 def register(rule: Rule) -> Callable[[], None]:

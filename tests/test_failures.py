@@ -16,6 +16,7 @@ import rxstream
 from rxstream import failures
 from rxstream.errors import (
     AuthorError,
+    CircuitOpen,
     CodecError,
     ExecutionCancelled,
     ExecutionTimeout,
@@ -25,7 +26,7 @@ from rxstream.errors import (
     StallError,
     WorldError,
 )
-from rxstream.failures import Budget, CircuitOpen, classify_failure, located, user_traceback
+from rxstream.failures import Budget, classify_failure, located, user_traceback
 from rxstream.testing import run
 
 
@@ -42,6 +43,12 @@ def raised(function: Any) -> BaseException:
     except BaseException as error:
         return error
     raise AssertionError("it raised nothing")
+
+
+class Sure(AuthorError):
+    """Says itself what may be done about it."""
+
+    failure = "transient"
 
 
 class Retryable(WorldError):
@@ -75,6 +82,7 @@ class Retryable(WorldError):
         (raised(lambda: TypeAdapter(int).validate_python("x")), "malformed"),
         (CodecError("no form"), "malformed"),
         (AuthorError("no"), "fatal"),
+        (Sure("said"), "transient"),
         (ValueError("no"), "fatal"),
         (caused(NodeError("node"), ConnectionRefusedError()), "transient"),
         (caused(WorldError("read"), TimeoutError()), "timeout"),

@@ -11,12 +11,13 @@ import pytest
 
 import rxstream
 from rxstream.errors import (
+    CircuitOpen,
     ExecutionTimeout,
     GraphError,
     RxStreamError,
     WorldError,
 )
-from rxstream.failures import Budget, CircuitOpen, classify_failure
+from rxstream.failures import Budget, classify_failure
 from rxstream.operators._backoff import Backoff, RetryWithBackoff
 from rxstream.operators._regions import Retry
 from rxstream.stream import Stream, source
@@ -336,9 +337,10 @@ class Anew:
         unit.out = self
         self.counters = self
         self.elements_in = 0
+        self.time = 100.0
 
     def now(self) -> float:
-        return 100.0
+        return self.time
 
     def region(self, unit: Any, receiver: Any, attempt: int, follows: Any) -> None:
         self.attempts.append((attempt, follows(REFUSED)))
@@ -353,8 +355,8 @@ def test_an_attempt_under_way_is_begun_again_with_its_number() -> None:
     first.step()
     assert runtime.attempts == [(1, True), (2, True)]
     second = Retry(5)
-    second.restore(stored(first.snapshot()))
     runtime = Anew(second)
+    second.restore(stored(first.snapshot()))
     second.step()
     assert runtime.attempts == [(2, True)]
 
@@ -374,13 +376,14 @@ def test_a_pause_goes_on_from_a_snapshot() -> None:
             return stored(unit.snapshot())
 
     state = run(main())
-    attempt, left, error, _ = state
-    assert (attempt, left, error) == (1, 5.0, ("world", "ConnectionRefusedError", "refused"))
+    attempt, under_way, left, error, _ = state
+    assert (attempt, under_way, left) == (1, False, 5.0)
+    assert error[:3] == ("world", "ConnectionRefusedError", "refused")
     second: Any = ops.retry_with_backoff(first=8, jitter="none").spec.make()  # type: ignore[attr-defined]  # an Operator
+    runtime = Anew(second)
     second.restore(state)
     assert isinstance(second.error, WorldError)
-    runtime = Anew(second)
-    second.start()
+    assert classify_failure(second.error) == "transient"
     assert second.backoff.failures == 1
     second._left = 0.0  # the time has passed
     second.step()
@@ -395,4 +398,30 @@ def test_an_end_before_the_snapshot_is_asked_about_afterwards() -> None:
     second = Retry(1)
     second.restore(first.snapshot())
     assert second.pause() is None
-    assert classify_failure(Bad()) == "fatal"
+
+
+def test_an_attempt_that_goes_on_has_run_since_it_was_begun() -> None:
+    def make() -> tuple[RetryWithBackoff, Anew]:
+        backoff = Backoff(3, 1, 2, 30, "none", None, 60, lambda: 1.0)
+        unit = RetryWithBackoff(backoff, None)
+        return unit, Anew(unit)
+
+    (first, _), (second, clock) = make(), make()
+    first.step()
+    first.begun_at -= 50
+    second.restore(stored(first.snapshot()))
+    clock.time += 15
+    second.step()
+    assert clock.time - second.begun_at == 65
+    first.backoff.failures = second.backoff.failures = 2
+    assert second.follows(REFUSED), "it has run for long enough to begin another row"
+    assert not first.follows(REFUSED)
+
+
+def test_what_is_asked_for_by_an_error_is_waited_for_after_a_store() -> None:
+    first, second = (ops.retry_with_backoff(first=0).spec.make() for _ in range(2))  # type: ignore[attr-defined]  # an Operator
+    Anew(first)
+    Anew(second)
+    first.attempt, first.error = 1, CircuitOpen("open", 7)
+    second.restore(stored(first.snapshot()))
+    assert second.pause() == 7

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import rxstream
-from rxstream.errors import GraphError
-from rxstream.failures import CircuitOpen, classify_failure
+from rxstream.errors import CircuitOpen, GraphError
+from rxstream.failures import classify_failure
 from rxstream.operators.circuit import Circuit, CircuitState, CircuitStatistics, circuit_breaker
 from rxstream.testing import run, virtual_time
 from tests.operators.bench import plain
