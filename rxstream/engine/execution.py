@@ -91,6 +91,8 @@ class Execution:
         self._stored = dict(stored or {})
         mine = self._stored.pop(SELF, {})
         self._known_topology = "topology" in mine
+        self._lost: str | None = None
+        """Why it cannot go on after a crash any more."""
         if stored is None:
             detail = {**record.detail, "resumable": self.resumable}
             self.record = replace(record, detail=detail)
@@ -181,6 +183,8 @@ class Execution:
         elif not self._stopped:
             self._stopped = True
             self.runtime.stop()
+            if self.runtime.cut is not None:
+                self.recorder.changed()
 
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
@@ -386,10 +390,13 @@ class Execution:
                 deltas = self._not_storable(cut, error)
             if self.unsettled():
                 mine = self._said_of_itself()
-                return {**deltas, SELF: Delta(mine)} if mine else deltas
+                if mine:
+                    deltas[SELF] = Delta(mine)
+                return deltas
         # whoever goes on has only to say the end again: of what it leaves behind nothing is needed
         deltas = {node: Delta({"root": r.snapshot()}) for node, r in self._published.items()}
-        deltas[SELF] = Delta({"ending": statecodec.encode(store_error(self._settled.result()))})
+        ending = statecodec.encode(store_error(self._settled.result()))
+        deltas[SELF] = Delta({**self._said_of_itself(), "ending": ending})
         return deltas
 
     def _said_of_itself(self) -> dict[str, bytes]:
@@ -399,6 +406,8 @@ class Execution:
             mine["topology"] = orjson.dumps(self.plan.topology)
         if self._stopped:
             mine["stopped"] = b"1"
+        if self._lost is not None:
+            mine["lost"] = self._lost.encode()
         return mine
 
     def _not_storable(self, cut: Cut, error: Exception) -> dict[str, Delta]:
@@ -412,7 +421,8 @@ class Execution:
         self._bound.warning("execution cannot be resumed any more", error=said)
         self.resumable = False
         self.runtime.cut, self.recorder.cut = None, dict
-        return {**cut.wiped(), SELF: Delta({"lost": said.encode()})}
+        self._lost = said
+        return cut.wiped()
 
     async def _end(self, error: BaseException | None) -> None:
         duration = self._duration_ms()
@@ -523,6 +533,8 @@ class Execution:
             self._settled.set_result(error)
             if hasattr(self, "runtime"):
                 self.runtime.ended = True
+                if self.runtime.cut is not None:
+                    self.recorder.changed()
 
     def _room(self) -> None:
         if hasattr(self, "runtime"):

@@ -399,7 +399,7 @@ class Runtime:
         """Step nothing any more, and give what is being written outside so many seconds to be done."""
         self.ended = True
         until = self.now() + patience
-        while any(unit.writing() for unit in self.units) and self.now() < until:
+        while any(u.writing() for u in self.units) and self.now() < until:  # noqa: ASYNC110  # a write tells nobody that it is done
             await asyncio.sleep(_LOOK_S)
 
     def dispose(self) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import rxstream as rxs
 from rxstream import operators as ops
+from rxstream import statecodec
 from rxstream.engine import cut, edge, sources
 from rxstream.testing import crash_everywhere
 from rxstream.testing.crashes import Seen
@@ -229,7 +230,7 @@ class TestTheCheckerSees:
         self.fails(lambda: ticks(20).named("numbers"))
 
     def test_a_codec_that_makes_lists_of_tuples(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        decode = cut.statecodec.decode
+        decode = statecodec.decode
 
         def lossy(data: bytes) -> Any:
             def listed(value: Any) -> Any:
@@ -239,7 +240,7 @@ class TestTheCheckerSees:
 
             return listed(decode(data))
 
-        monkeypatch.setattr(cut.statecodec, "decode", lossy)
+        monkeypatch.setattr(statecodec, "decode", lossy)
         self.fails(lambda: ticks(20).map(lambda n: (n, n)).pairwise().map(str).named("pairs"))
 
     def test_an_end_that_is_not_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
