@@ -7,7 +7,7 @@ from importlib import import_module
 
 from tests.benchmarks.harness import Row
 
-_NAMES = ("chains", "building", "latency", "steps", "demo", "fanout", "durable", "memory", "rivals")
+_NAMES = ("chains", "building", "latency", "steps", "demo", "fanout", "durable", "cuts", "memory", "rivals")
 
 
 def _measure(name: str) -> Callable[[bool], list[Row]]:
