@@ -79,21 +79,13 @@ class RegularFile:
         except OSError as error:
             raise unreadable(self.path, error) from error
 
-    def mark(self, offset: int) -> dict[str, Any]:
-        """A place in the file as plain data, by which `holds` knows it again."""
-        near = max(0, offset - NEAR_BYTES)
-        return {
-            "offset": offset,
-            "head": digest(self.read(0, min(offset, HEAD_BYTES))),
-            "near": digest(self.read(near, offset - near)),
-        }
-
     def holds(self, mark: Mapping[str, Any]) -> bool:
         """Whether this file has that place, and the same before it as far as the mark tells."""
         offset = int(mark["offset"])
-        return self.size() >= offset and self.mark(offset) == {
-            key: mark[key] for key in ("offset", "head", "near")
-        }
+        if self.size() < offset:
+            return False
+        known = Trail(self, offset).mark(offset)
+        return all(mark[key] == value for key, value in known.items())
 
     def size(self) -> int:
         """Its size in bytes now."""
@@ -104,6 +96,37 @@ class RegularFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+class Trail:
+    """What was read around the place where reading stands, so that marking a place needs no disk."""
+
+    def __init__(self, file: RegularFile, offset: int) -> None:
+        self.head = file.read(0, min(offset, HEAD_BYTES))
+        near = max(0, offset - NEAR_BYTES)
+        self._recent = file.read(near, offset - near)
+        self._end = offset
+
+    @property
+    def near(self) -> bytes:
+        """The last bytes that were read."""
+        return self._recent[-NEAR_BYTES:]
+
+    def extend(self, chunk: bytes) -> None:
+        """These bytes were read next."""
+        if len(self.head) < HEAD_BYTES:
+            self.head = (self.head + chunk)[:HEAD_BYTES]
+        self._recent = self.near + chunk
+        self._end += len(chunk)
+
+    def mark(self, offset: int) -> dict[str, Any]:
+        """A place in the last chunk, or at its end, as plain data by which `holds` knows it again."""
+        behind = offset - self._end + len(self._recent)
+        return {
+            "offset": offset,
+            "head": digest(self.head[:offset]),
+            "near": digest(self._recent[max(0, behind - NEAR_BYTES) : behind]),
+        }
 
 
 def unreadable(path: str, error: OSError) -> WorldError:

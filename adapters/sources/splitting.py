@@ -19,17 +19,24 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 _BOM: Final = codecs.BOM_UTF8.decode()
 
 
+_HEADED: Final = ("iso2022_kr",)
+"""Encodings of which a line cannot be decoded without what the text began with."""
+
+
 def checked_encoding(encoding: str, errors: str) -> str:
     """The encoding's own name, if its line feed is one byte. Raises `AuthorError`."""
     try:
-        name = codecs.lookup(encoding).name
+        name = codecs.lookup(encoding).name.removesuffix("-sig")  # the mark is dropped anyway
         codecs.lookup_error(errors)
-        fits = "\n".encode(name) == b"\n" and "\r".encode(name) == b"\r"
+        fits = "\n".encode(name) == b"\n" and "\r".encode(name) == b"\r" and name not in _HEADED
     except LookupError as error:
         raise AuthorError(f"lines cannot be decoded: {error}", code="unknown_encoding") from None
     if not fits:
+        why = "whose line feed is not one byte"
+        if name in _HEADED:
+            why = "which says only at the beginning what the bytes mean"
         raise AuthorError(
-            f"lines cannot be split in {encoding}, whose line feed is not one byte: "
+            f"lines cannot be split in {encoding}, {why}: "
             "convert to UTF-8 first, for example by sources.subprocess('iconv', …)",
             code="unknown_encoding",
         )
@@ -109,7 +116,8 @@ class LineSplitter:
             found = joined.decode(self._encoding, self._errors).split("\n")
             if whole:
                 found.pop()
-            if len(found) != len(lines):  # some codecs have their own way with line feeds
+            # some codecs have their own way with line feeds, or take what a broken line left open along
+            if len(found) != len(lines) or self._encoding.startswith("iso2022"):
                 found = [line.decode(self._encoding, self._errors) for line in lines]
         except UnicodeDecodeError:
             raise self._undecodable(lines, start) from None

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import psutil
 
+from rxstream import statecodec
 from rxstream.source import Source
 from rxstream.stream import Stream
 
@@ -27,11 +28,17 @@ class FakePort:
     def __init__(self, start: Any = None, wanted: int = 64) -> None:
         self.start = start
         self.wanted = wanted
-        self.offset: Any = None
+        self._point: Any = None
         self.told: list[tuple[float | None, str | None, str | None]] = []
 
     def seek_point(self, offset: Any) -> None:
-        self.offset = offset
+        self._point = offset
+
+    @property
+    def offset(self) -> Any:
+        """What was told last, as it comes back from where it is stored."""
+        told = self._point() if callable(self._point) else self._point
+        return statecodec.decode(statecodec.encode(told))
 
     def progress(
         self, percentage: float | None, message: str | None = None, status: str | None = "running"
@@ -49,8 +56,11 @@ class Run:
         """What was emitted since it was last looked at by `take`."""
 
     async def step(self) -> Sequence[Any]:
+        """The next batch that has elements; one without says only where a restart goes on."""
+        batch: Sequence[Any] = ()
         async with asyncio.timeout(DEADLINE):
-            batch = await anext(self._iterator)
+            while not batch:
+                batch = await anext(self._iterator)
         self.items += batch
         return batch
 

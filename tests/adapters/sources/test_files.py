@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rxstream.adapters import sources
 from rxstream.errors import AuthorError, WorldError
@@ -76,13 +79,72 @@ async def test_the_file_is_closed_when_nobody_wants_more(large: Path) -> None:
 
 
 async def test_a_file_that_shrank_is_no_complete_answer(large: Path) -> None:
-    async with running(sources.lines(large)) as run:
+    async with running(sources.lines(large), wanted=1) as run:
         await run.step()
+        point = run.port.offset
         os.truncate(large, 10)
         with pytest.raises(WorldError, match=r"large.txt was cut to 10 bytes while it was read"):
             await run.rest()
-    with pytest.raises(WorldError, match=r"cannot go on reading .* at byte 11: it has only 10 now"):
-        await everything(sources.lines(large), start=11)
+    with pytest.raises(WorldError, match=r"cannot go on reading .* at byte 17: it has only 10 now"):
+        await everything(sources.lines(large), start=point)
+
+
+@pytest.mark.parametrize("read", [sources.lines, sources.read_bytes])
+@pytest.mark.parametrize("place", [0, 300, 10_000])
+async def test_a_file_that_is_another_one_by_now_is_not_gone_on_with(
+    tmp_path: Path, read: Any, place: int
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 10_001 + b"\nmore\n")
+    async with running(read(path), wanted=1) as run:
+        await run.step()
+    data = bytearray(path.read_bytes())
+    data[place if place < 10_000 else int(run.port.offset["offset"]) - 2] = ord("y")
+    path.write_bytes(data)
+    if place == 300:  # what lies in between is not looked at
+        await everything(read(path), start=run.port.offset)
+        return
+    with pytest.raises(WorldError, match=r"at byte \d+: it is not what was read before$") as raised:
+        await everything(read(path), start=run.port.offset)
+    assert raised.value.code == "file_changed"
+
+
+@given(
+    text=st.text(st.sampled_from("ab ö漢🎈\r\n"), max_size=60),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "latin-1", "shift_jis", "gb18030", "utf-7"]),
+    wanted=st.integers(1, 5),
+    keep_ends=st.booleans(),
+    chunk=st.integers(1, 9),
+)
+@settings(max_examples=60, deadline=None)
+async def test_head_and_rest_are_the_whole_wherever_it_was_stopped(
+    tmp_path_factory: pytest.TempPathFactory,
+    text: str,
+    encoding: str,
+    wanted: int,
+    keep_ends: bool,
+    chunk: int,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any"
+    path.write_bytes(text.encode(encoding, "replace"))
+    for made in (
+        lambda: sources.lines(path, encoding=encoding, keep_ends=keep_ends),
+        lambda: sources.read_bytes(path, chunk),
+    ):
+        whole, seen = await everything(made()), list[Any]()
+        async with running(made(), wanted=wanted) as run:
+            while len(seen) < len(whole):
+                seen += await run.step()
+                assert seen + await everything(made(), start=run.port.offset) == whole
+
+
+async def test_what_was_added_meanwhile_is_read(small: Path) -> None:
+    async with running(sources.lines(small), wanted=1) as run:
+        seen = list(await run.step())
+    with small.open("a") as file:
+        file.write("ing\nadded\n")
+    seen += await everything(sources.lines(small), start=run.port.offset)
+    assert seen == [*LINES[:-1], "no ending", "added"]
 
 
 async def test_what_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:

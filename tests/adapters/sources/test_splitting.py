@@ -109,3 +109,15 @@ def test_an_encoding_whose_line_feed_is_not_one_byte_is_refused() -> None:
         checked_encoding("klingon", "strict")
     with pytest.raises(AuthorError, match="unknown error handler"):
         checked_encoding("utf-8", "shrug")
+
+
+def test_an_encoding_that_begins_with_what_its_bytes_mean_is_refused() -> None:
+    with pytest.raises(AuthorError, match="iso2022_kr, which says only at the beginning what"):
+        checked_encoding("iso2022_kr", "strict")
+
+
+def test_a_broken_line_does_not_spoil_the_next_however_many_are_taken_at_once() -> None:
+    data = b"\x1b$B\x80-a\n~{\x1b\x80\n-~\n"
+    one = split([data], count=1, encoding="iso2022_jp", errors="replace")
+    assert one == split([data], encoding="iso2022_jp", errors="replace")
+    assert one[1].startswith("~{")
