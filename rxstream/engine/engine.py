@@ -1,44 +1,48 @@
 """The engine owns executions: it admits, runs and ends them, and owns the log they are recorded in.
 
-At most `max_running` run at a time; up to `max_queued` more wait, highest priority first, and the next one is
-refused. Opening a durable log goes on with the executions that died with an earlier process, and ends those
-that cannot go on, honestly.
+At most `max_running` run at a time; up to `max_queued` more wait in a queue (see `scheduling`), and the next
+one is refused. Opening a durable log goes on with the executions that died with an earlier process and lets
+wait again those that waited; those that cannot go on it ends, honestly.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import os
 import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-import orjson
 import structlog
 
+from rxstream.engine.dependencies import Dependencies, look_up, settle
+from rxstream.engine.draining import bring_to_rest
 from rxstream.engine.execution import GRACE_S, Execution
 from rxstream.engine.fusion import FUSE
+from rxstream.engine.queue import Queue, doom
+from rxstream.engine.requeue import age_s, marked, plan_again
+from rxstream.engine.requirements import Requirements, check
+from rxstream.engine.resources import Resources
 from rxstream.engine.resuming import CannotResume, plan_of
+from rxstream.engine.scheduling import AGEING_S, Scheduler
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import EngineStatistics
+from rxstream.engine.takeover import interrupt, not_ended
 from rxstream.errors import (
     Draining,
     GraphError,
     LogError,
-    Overloaded,
     UnknownExecution,
     UnknownGraph,
 )
-from rxstream.events import EventType, draft
 from rxstream.graph.build import BoundGraph, Graph
-from rxstream.log import Commit, EventLog, ExecutionRecord, open_log
+from rxstream.graph.plan import Plan
+from rxstream.log import EventLog, ExecutionRecord, open_log
 
 _KEPT_ENDED: Final = 256
 """Ended executions that `Engine.execution` still knows; older ones are in the log."""
@@ -46,14 +50,19 @@ _KEPT_ENDED: Final = 256
 CLOSING_S: Final = 1.0
 """How long what runs may take to end when the engine is closed, in seconds; then it is left behind."""
 
+DRAIN_S: Final = 6.0
+"""How long `Engine.drain` may take, in seconds."""
+
 _log = structlog.get_logger("rxstream.engine")
 
 
 class Engine:
     """Runs graphs. Use it as an asynchronous context manager, or call `open` and `close`.
 
-    `log` is None for one in memory, a path or URL (`"sqlite:events.db"`), or an `EventLog`. `fuse=False`
-    runs every operator by itself, which is slower and otherwise the same.
+    `log` is None for one in memory, a path or URL (`"sqlite:events.db"`), or an `EventLog`. `resources` are
+    whole amounts by name, such as `{"gpu": 1}`; `weights` are shares of users, 1 for whom it does not name;
+    a step of priority is a head start of `ageing_s` seconds. `fuse=False` runs every operator by itself,
+    which is slower and otherwise the same.
     """
 
     def __init__(
@@ -63,6 +72,10 @@ class Engine:
         graphs: Iterable[Graph[..., Any]] = (),
         max_running: int = 64,
         max_queued: int = 1_000,
+        max_queued_per_user: int | None = None,
+        resources: Mapping[str, int] | None = None,
+        weights: Mapping[str, float] | None = None,
+        ageing_s: float = AGEING_S,
         grace_s: float = GRACE_S,
         fuse: bool = True,
     ) -> None:
@@ -71,14 +84,21 @@ class Engine:
         self.url_prefix = ""
         """Where its endpoints are mounted, for the addresses of `Binary` data; set by the web adapter."""
         self._graphs: dict[str, Graph[..., Any]] = {}
-        self._max_running = max_running
-        self._max_queued = max_queued
+        scheduler = Scheduler(
+            places=max_running,
+            resources=resources,
+            max_waiting=max_queued,
+            max_waiting_per_user=max_queued_per_user,
+            weights=weights,
+            ageing_s=ageing_s,
+        )
+        self._queue = Queue(scheduler, self._run)
+        self._waited_since = float("-inf")
+        self.resources = Resources(self._queue)
         self._grace_s = grace_s
         self._fuse = fuse
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._queue: list[tuple[int, int, Execution]] = []
-        self._order = itertools.count()
         self._ended: Counter[str] = Counter()
         self._events = 0
         self._commits = 0
@@ -109,7 +129,8 @@ class Engine:
                 execution.hurry(CLOSING_S)
                 if execution.unsettled():
                     execution.cancel("the engine was closed")
-        self._admit()
+        self._queue.close()
+        await asyncio.sleep(0)  # those that waited say their ends in tasks of their own
         while self._running:
             await asyncio.wait(list(self._running.values()))
         await asyncio.gather(*(execution.leave(deadline) for execution in known))
@@ -127,9 +148,24 @@ class Engine:
     ) -> None:
         await self.close()
 
+    async def drain(self, *, grace_s: float = 0.0, timeout: float = DRAIN_S) -> None:
+        """Start nothing any more and bring what runs to rest, for a process that follows; then `close`.
+
+        What can go on is suspended and what waits in a durable log is left, and the next engine takes both
+        over; the rest has `grace_s` to end and is then cancelled. Returns after `timeout` seconds at most.
+        """
+        self.draining = True
+        self._queue.pause()
+        running = [self._executions[name] for name in self._running if name in self._executions]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await bring_to_rest(
+                    running, self._queue.waiting, durable=self.log.durable, grace_s=grace_s
+                )
+
     async def _take_over(self) -> None:
         """Go on with what died with an earlier process, oldest first, or end it honestly."""
-        for record in reversed(await self._not_ended()):
+        for record in await not_ended(self.log):
             try:
                 await self.resume(record.execution_id)
             except UnknownGraph:
@@ -139,35 +175,7 @@ class Engine:
                     graph=record.graph,
                 )
             except CannotResume as reason:
-                await self._interrupt(record, reason)
-
-    async def _not_ended(self) -> list[ExecutionRecord]:
-        alive = [status.value for status in Status if status not in ENDED]
-        found: list[ExecutionRecord] = []
-        while True:
-            after = found[-1].execution_id if found else None
-            page = await self.log.records(statuses=alive, limit=100, after=after)
-            found += page
-            if not page:
-                return found
-
-    async def _interrupt(self, record: ExecutionRecord, reason: CannotResume) -> None:
-        said = f"the process that ran this execution died before it ended, and {reason.message}"
-        error = {"kind": "world", "code": reason.code, "message": said}
-        ended = replace(
-            record,
-            status=move(Status(record.status), Status.INTERRUPTED).value,
-            ended_at=datetime.now(UTC),
-            error=error,
-        )
-        terminal = draft(EventType.PIPELINE_ERROR, None, orjson.dumps({"error": error}))
-        await self.log.commit(Commit(record.execution_id, [terminal], ended))
-        _log.warning(
-            "execution was interrupted",
-            execution_id=record.execution_id,
-            graph=record.graph,
-            reason=reason.message,
-        )
+                await interrupt(self.log, record, reason)
 
     async def resume(
         self, execution_id: str, graph: Graph[..., Any] | BoundGraph | None = None
@@ -182,14 +190,34 @@ class Engine:
         record = await self.log.record(execution_id)
         if Status(record.status) in ENDED:
             move(Status(record.status), Status.RUNNING)
+
+        def found() -> Graph[..., Any] | BoundGraph:
+            return graph or self.graph(record.graph)
+
+        if record.status == Status.QUEUED:
+            return await self._wait_again(*plan_again(record, found))
         states = await self.log.states(execution_id)
-        plan = plan_of(record, lambda: graph or self.graph(record.graph), states)
+        plan = plan_of(record, found, states)
         execution = Execution(
             plan, record, self.log, None, self._grace_s, self.url_prefix, stored=states
         )
+        self._queue.hold(Requirements.of(record).request(execution_id, record.priority))
         self._keep(execution)
         self._run(execution)
         _log.info("execution goes on", execution_id=execution_id, graph=record.graph)
+        return execution
+
+    async def _wait_again(self, plan: Plan, record: ExecutionRecord) -> Execution:
+        wanted = Requirements.of(record)
+        known = await look_up(wanted, self._executions, self.log.record, strict=False)
+        execution = Execution(plan, record, self.log, None, self._grace_s, self.url_prefix)
+        self._keep(execution)
+        now = asyncio.get_running_loop().time()
+        # whatever the system's clock did meanwhile, nobody passes who came earlier
+        self._waited_since = max(self._waited_since, now - age_s(record))
+        if self._offer(execution, wanted, settle(wanted, known), self._waited_since):
+            self._run(execution)
+        _log.info("execution waits again", execution_id=record.execution_id, graph=record.graph)
         return execution
 
     # -- graphs --------------------------------------------------------------------------------
@@ -229,26 +257,35 @@ class Engine:
         params: Mapping[str, Any] | None = None,
         *,
         priority: int = 0,
+        user: str = "",
+        resources: Mapping[str, int] | None = None,
+        after_success: Sequence[str] = (),
+        after_end: Sequence[str] = (),
         detached: bool = True,
         on_last_listener: Literal["cancel"] | None = None,
     ) -> Execution:
         """Start a graph; when this returns, its record is committed.
 
-        `detached=False` is `on_last_listener="cancel"`: it ends soon after nobody listens any more. A
-        higher priority leaves the queue first. Raises `InvalidParameters`, `GraphError`, `UnknownGraph`,
-        `Overloaded`, `Draining`, `LogError`.
+        It waits for the executions that `after_success` and `after_end` name, and holds nothing meanwhile; it
+        has `resources` from its first moment to its last. `user` is whose turn it uses. `detached=False` is
+        `on_last_listener="cancel"`: it ends soon after nobody listens any more. Raises `InvalidParameters`,
+        `GraphError`, `UnknownGraph`, `Overloaded`, `Draining`, `LogError`.
         """
-        if self.draining:
-            raise Draining("the engine is closing and starts nothing new")
-        if not self.log.is_open:
-            raise LogError("the engine is not open: use `async with Engine(…)`", code="log_closed")
+        self._check_open()
+        asked: dict[str, Any] = {"user": user, "resources": resources}
+        asked |= {"after_success": after_success, "after_end": after_end}
+        wanted = check(asked, self.resources.totals)
         bound = self._bound(graph, params)
         plan = bound.build()
-        full = len(self._running) >= self._max_running
-        if full and len(self._queue) >= self._max_queued:
-            raise Overloaded(
-                f"{len(self._running)} executions run and {len(self._queue)} wait, which is the limit: "
-                "try again later"
+        known = await look_up(wanted, self._executions, self.log.record)
+        self._check_open()  # again, because that may have taken a while
+        for finding in plan.findings:
+            _log.warning(
+                "graph may grow or wait",
+                graph=plan.name,
+                rule=finding.rule,
+                node=finding.node,
+                finding=finding.message,
             )
         record = ExecutionRecord(
             execution_id=_new_id(),
@@ -258,27 +295,11 @@ class Engine:
             params=plan.params,
             fingerprint=plan.fingerprint,
             priority=priority,
+            detail=wanted.detail(),
         )
-        for finding in plan.findings:
-            _log.warning(
-                "graph may grow or wait",
-                graph=plan.name,
-                rule=finding.rule,
-                node=finding.node,
-                finding=finding.message,
-            )
         leaving = on_last_listener or (None if detached else "cancel")
         execution = Execution(plan, record, self.log, leaving, self._grace_s, self.url_prefix)
-        self._keep(execution)
-        if full:
-            heapq.heappush(self._queue, (-priority, next(self._order), execution))
-            execution.on_settled(self._admit)
-            beginning: Awaitable[None] = self._begun(execution, Status.QUEUED)
-        else:
-            # the place is taken before anything is awaited, so that two starts cannot share it
-            begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._run(execution, begun)
-            beginning = begun
+        beginning = self._admit(execution, wanted, settle(wanted, known), bound)
         try:
             await beginning
         except asyncio.CancelledError:  # nobody would know its id
@@ -286,6 +307,12 @@ class Engine:
                 execution.cancel("its start was given up")
             raise
         return execution
+
+    def _check_open(self) -> None:
+        if self.draining:
+            raise Draining("the engine is closing and starts nothing new")
+        if not self.log.is_open:
+            raise LogError("the engine is not open: use `async with Engine(…)`", code="log_closed")
 
     def _bound(
         self, graph: Graph[..., Any] | BoundGraph | str, params: Mapping[str, Any] | None
@@ -300,13 +327,41 @@ class Engine:
             raise GraphError(f"graph {graph.name!r} takes streams, so it cannot be started")
         return graph.bind(**(params or {}))
 
+    def _admit(
+        self, execution: Execution, wanted: Requirements, needs: Dependencies, bound: BoundGraph
+    ) -> Awaitable[None]:
+        """Let it run or wait; what is returned is done when that is recorded."""
+        runs = self._offer(execution, wanted, needs)
+        self._keep(execution)
+        if not runs:
+            if self.log.durable:
+                execution.record = marked(execution.record, bound)
+            return self._begun(execution, Status.QUEUED)
+        # the place is taken before anything is awaited, so that two starts cannot share it
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._run(execution, begun)
+        return begun
+
+    def _offer(
+        self,
+        execution: Execution,
+        wanted: Requirements,
+        needs: Dependencies,
+        since: float | None = None,
+    ) -> bool:
+        request = wanted.request(
+            execution.id, execution.record.priority, needs.after_success, needs.after_end
+        )
+        if needs.failed is not None:
+            execution.settled(doom(*needs.failed))
+        return self._queue.offer(execution, request, since)
+
     async def _begun(self, execution: Execution, status: Status) -> None:
         try:
             await execution.begin(status)
         except LogError:
             self._executions.pop(execution.id, None)
-            self._queue = [entry for entry in self._queue if entry[2] is not execution]
-            heapq.heapify(self._queue)
+            self._queue.forget(execution)
             raise
 
     def _run(self, execution: Execution, begun: asyncio.Future[None] | None = None) -> None:
@@ -320,7 +375,10 @@ class Engine:
         try:
             if begun is not None:
                 try:
-                    await self._begun(execution, Status.RUNNING)
+                    # one that was doomed before it began does not begin
+                    await self._begun(
+                        execution, Status.RUNNING if execution.unsettled() else Status.QUEUED
+                    )
                 except BaseException as error:
                     if not begun.done():
                         begun.set_exception(error)
@@ -333,24 +391,12 @@ class Engine:
             self._ended[execution.record.status] += 1
             self._events += execution.recorder.events
             self._commits += execution.recorder.commits
-            self._admit()
-
-    def _admit(self) -> None:
-        """Start who waits, while there are places; who was cancelled needs none."""
-        waiting = []
-        for entry in self._queue:
-            if entry[2].unsettled():
-                waiting.append(entry)
-            else:
-                self._run(entry[2])
-        self._queue = waiting
-        heapq.heapify(self._queue)
-        while self._queue and len(self._running) < self._max_running:
-            self._run(heapq.heappop(self._queue)[2])
+            self.resources.forget(execution.id)
+            self._queue.ended(execution)
 
     def _keep(self, execution: Execution) -> None:
         self._executions[execution.id] = execution
-        if len(self._executions) > _KEPT_ENDED + len(self._running) + len(self._queue):
+        if len(self._executions) > _KEPT_ENDED + len(self._running) + len(self._queue.waiting):
             for known in list(self._executions.values()):
                 if known.ended and not known.watched:
                     del self._executions[known.id]
@@ -364,6 +410,10 @@ class Engine:
             raise UnknownExecution(
                 f"no execution of this engine has the id {execution_id[:80]!r}"
             ) from None
+
+    def queue(self) -> dict[str, dict[str, Any]]:
+        """Who waits, in the order of their turns: `{position, waiting_for: [{kind, name}]}` by id."""
+        return self._queue.shown()
 
     async def record(self, execution_id: str) -> ExecutionRecord:
         """Any execution in the log. Raises `UnknownExecution`."""

@@ -31,6 +31,9 @@ AGEING_S: Final = 30.0
 MOST_STEPS: Final = 1_000
 """Steps of priority that count, up and down: without a bound a priority could mean "never"."""
 
+MOST_CALLS: Final = 10_000
+"""Calls that may wait for resources at one time."""
+
 RETRY_LEAST_S: Final = 1.0
 RETRY_MOST_S: Final = 60.0
 
@@ -106,7 +109,7 @@ class Scheduler:
         self.places = places
         self.resources: Mapping[str, int] = dict(resources or {})
         self.paused = False
-        """Nothing goes any more; what waits stays."""
+        """No execution goes any more; what waits stays. Calls of those that run do go."""
         self._max_waiting = max_waiting
         self._max_waiting_per_user = max_waiting_per_user
         self._weights = dict(weights or {})
@@ -177,7 +180,7 @@ class Scheduler:
         blockers = dict.fromkeys(request.after_end, False) | dict.fromkeys(
             request.after_success, True
         )
-        if request.place and since is None:
+        if since is None:
             self._refuse_too_many(request, now, bool(blockers))
         if request.place:
             self._waiting_of[request.user] += 1
@@ -238,16 +241,18 @@ class Scheduler:
 
     def _admit(self, now: float) -> list[str]:
         admitted: list[str] = []
-        while not self.paused and (found := self._next()) is not None:
+        while (found := self._next()) is not None:
             self._go(found, now)
             admitted.append(found.id)
         return admitted
 
     def _next(self) -> Request | None:
-        if self._free_places <= 0 and not self._calls:
+        if (self._free_places <= 0 or self.paused) and not self._calls:
             return None
         kept: Counter[str] = Counter()
         for request in self._ranked():
+            if self.paused and request.place:
+                continue
             if not self._lacks(request, kept):
                 return request
             kept.update(request.resources)
@@ -338,6 +343,10 @@ class Scheduler:
     # -- refusing ------------------------------------------------------------------------------
 
     def _refuse_too_many(self, request: Request, now: float, blocked: bool) -> None:
+        if not request.place:
+            if self._calls >= MOST_CALLS:
+                raise self._refusal(f"{self._calls} calls wait for resources, the limit", now)
+            return
         if not blocked and not self.paused and self._could_go(request):
             return
         mine, limit = self._waiting_of[request.user], self._max_waiting_per_user

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from rxstream.engine import scheduling
 from rxstream.engine.scheduling import Request, Scheduler, WaitsFor
 from rxstream.errors import Overloaded
 
@@ -173,6 +174,23 @@ def test_a_call_takes_its_turn_among_executions_that_wait_for_the_same() -> None
     offered(scheduler, [Request("call", "a", resources=gpu, place=False)])
     assert scheduler.ended("a", True, 0).admitted == ["b"]
     assert scheduler.ended("b", True, 0).admitted == ["call"]
+
+
+def test_more_calls_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "MOST_CALLS", 1)
+    scheduler = Scheduler(places=1, resources={"gpu": 1})
+    call = [Request(name, resources={"gpu": 1}, place=False) for name in "abc"]
+    offered(scheduler, call[:2])
+    with pytest.raises(Overloaded, match="1 calls wait for resources, the limit"):
+        scheduler.offer(call[2], 0)
+
+
+def test_while_it_is_paused_calls_go_on() -> None:
+    scheduler = Scheduler(places=2, resources={"gpu": 1})
+    offered(scheduler, [Request("a", resources={"gpu": 1}), Request("b", resources={"gpu": 1})])
+    scheduler.paused = True
+    scheduler.offer(Request("call", "a", resources={"gpu": 1}, place=False), 0)
+    assert scheduler.ended("a", True, 0).admitted == ["call"]
 
 
 def test_while_it_is_paused_nobody_goes_and_nobody_is_lost() -> None:

@@ -1,0 +1,57 @@
+"""Whether an execution that waited when its process died can wait again: it has not begun, so less is needed.
+
+Its graph may have changed; its parameters must be readable from the log as they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rxstream.engine.resuming import CannotResume
+from rxstream.errors import RxStreamError
+from rxstream.graph.build import BoundGraph, Graph
+from rxstream.graph.plan import Plan
+from rxstream.log.contract import ExecutionRecord
+
+_OPAQUE: Final = "opaque_params"
+
+
+def marked(record: ExecutionRecord, bound: BoundGraph) -> ExecutionRecord:
+    """The record, saying so when its parameters cannot be read back: a secret, a function, a long text."""
+    if _readable(bound, record.params):
+        return record
+    return replace(record, detail={**record.detail, _OPAQUE: True})
+
+
+def _readable(bound: BoundGraph, params: Mapping[str, Any]) -> bool:
+    try:
+        return bool(bound.graph.bind(**params).params == bound.params)
+    except Exception:  # of a type of the user's that cannot be made or compared
+        return False
+
+
+def plan_again(
+    record: ExecutionRecord, graph: Callable[[], Graph[..., Any] | BoundGraph]
+) -> tuple[Plan, ExecutionRecord]:
+    """The plan of one that waits again, and its record. Raises `CannotResume`, and what `graph` raises."""
+    found = graph()
+    if record.detail.get(_OPAQUE) and not isinstance(found, BoundGraph):
+        raise CannotResume(
+            "interrupted", "it was not begun, and its parameters cannot be read from the log"
+        )
+    try:
+        bound = found if isinstance(found, BoundGraph) else found.bind(**record.params)
+        plan = bound.build()
+    except RxStreamError as error:
+        raise CannotResume(
+            "graph_changed", f"its graph can no longer be built as it was started: {error.message}"
+        ) from error
+    return plan, replace(record, fingerprint=plan.fingerprint, params=plan.params)
+
+
+def age_s(record: ExecutionRecord) -> float:
+    """How long ago it was started, in seconds; 0 when the system's clock was put back since."""
+    return max(0.0, (datetime.now(UTC) - record.created_at).total_seconds())
