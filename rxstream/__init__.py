@@ -55,7 +55,7 @@ from rxstream.operators.create import (
 )
 from rxstream.operators.panes import Window
 from rxstream.progress import progress
-from rxstream.replay import Replay, replay
+from rxstream.replay import Replay, Rerun, replay, rerun
 from rxstream.sink import Sink
 from rxstream.source import PushSource, Source
 from rxstream.stream import Stream, source
@@ -74,6 +74,7 @@ __all__ = [
     "Progress",
     "PushSource",
     "Replay",
+    "Rerun",
     "RxStreamError",
     "Secret",
     "Sink",
@@ -118,6 +119,7 @@ __all__ = [
     "range",
     "repeat_value",
     "replay",
+    "rerun",
     "return_value",
     "source",
     "start",

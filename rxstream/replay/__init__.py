@@ -1,5 +1,7 @@
 """What was recorded, told again (`replay`) or fed to a graph again (`rerun`)."""
 
+from rxstream.replay.comparing import Difference
 from rxstream.replay.playing import Replay, replay
+from rxstream.replay.rerunning import Ending, OutputDiff, Rerun, rerun
 
-__all__ = ["Replay", "replay"]
+__all__ = ["Difference", "Ending", "OutputDiff", "Replay", "Rerun", "replay", "rerun"]
