@@ -20,7 +20,9 @@ from rxstream.adapters.logs.writer import Outcome, Writer
 from rxstream.codec import Binary
 from rxstream.errors import LogError
 from rxstream.events import StreamEvent
-from rxstream.log.contract import Commit, EventLog, ExecutionRecord, Head
+from rxstream.log.contract import EventLog
+from rxstream.log.retention import PruneReport, Retention
+from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,6 +147,12 @@ class SQLiteLog(EventLog):
                 future.set_result(first + len(events) - 1)
             else:
                 future.set_exception(error)
+
+    async def _checkpoint(self, execution_id: str) -> CheckpointInfo:
+        raise LogError("not yet")
+
+    async def _prune(self, retention: Retention, graph: str | None, dry_run: bool) -> PruneReport:
+        raise LogError("not yet")
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -22,7 +22,9 @@ from rxstream.adapters.logs import reading, schema
 from rxstream.codec import Binary
 from rxstream.errors import AuthorError, LogError
 from rxstream.events import StreamEvent
-from rxstream.log.contract import Commit, EventLog, ExecutionRecord, Head
+from rxstream.log.contract import EventLog
+from rxstream.log.retention import PruneReport, Retention
+from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +91,12 @@ class LogView(EventLog):
 
     def _commit(self, commit: Commit) -> NoReturn:
         raise LogError(f"{self.path} was opened for reading only", code="log_invalid")
+
+    async def _checkpoint(self, execution_id: str) -> CheckpointInfo:
+        raise LogError("not yet")
+
+    async def _prune(self, retention: Retention, graph: str | None, dry_run: bool) -> PruneReport:
+        raise LogError("not yet")
 
     # -- following -----------------------------------------------------------------------------
 

@@ -16,88 +16,64 @@ import asyncio
 import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final
+
+import structlog
 
 from rxstream.codec import Binary
 from rxstream.errors import LogError, UnknownExecution
-from rxstream.events import TERMINAL, Cursor, Draft, StreamEvent, gap
+from rxstream.events import TERMINAL, Cursor, StreamEvent, gap
+from rxstream.log.reader import Reader
+from rxstream.log.retention import PruneReport, Retention
 from rxstream.log.ring import Ring, Rings
+from rxstream.log.values import CheckpointInfo, Commit, Delta, ExecutionRecord, Head, Position
 
-
-@dataclass(frozen=True)
-class Delta:
-    """What changed in one node's state: everything wiped first, then keys set and deleted."""
-
-    set: Mapping[str, bytes] = field(default_factory=dict)
-    deleted: Sequence[str] = ()
-    wiped: bool = False
-
-
-@dataclass(frozen=True)
-class ExecutionRecord:
-    """What is known of an execution without reading its events. All values are plain data."""
-
-    execution_id: str
-    graph: str
-    status: str
-    created_at: datetime
-    params: Mapping[str, Any] = field(default_factory=dict)
-    fingerprint: str = ""
-    priority: int = 0
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    result: Any = None
-    error: Mapping[str, Any] | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One transaction of one execution.
-
-    The first commit of an execution brings its record; ids are letters, digits, `-`, `_` and `.`. A
-    terminal event is the last of its execution, and the states, which nothing needs then, go with it.
-    """
-
-    execution_id: str
-    events: Sequence[Draft] = ()
-    record: ExecutionRecord | None = None
-    states: Mapping[str, Delta] = field(default_factory=dict)
-    blobs: Mapping[str, Binary] = field(default_factory=dict)
-
-
-class Head(NamedTuple):
-    """The sequence numbers that can be read: `first` to `last`; `last` is 0 before the first commit."""
-
-    first: int
-    last: int
-    ended: bool
-
-
-class Position(NamedTuple):
-    """Where a reader goes on, and the gap it has to be told of first."""
-
-    after: int
-    gap: StreamEvent | None
-
+__all__ = [
+    "CheckpointInfo",
+    "Commit",
+    "Delta",
+    "EventLog",
+    "ExecutionRecord",
+    "Head",
+    "Position",
+    "PruneReport",
+    "Reader",
+    "Retention",
+    "ended_already",
+]
 
 _ABANDONED: Final = 10_000
 """Executions remembered as never to be recorded to their end; that many mean a log that is gone."""
+
+_log = structlog.get_logger("rxstream.log")
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 class EventLog(ABC):
-    """One writer, any number of readers, all on one event loop."""
+    """One writer, any number of readers, all on one event loop.
+
+    With a `retention` it prunes itself when it was opened and then every `prune_every_s` seconds.
+    """
 
     durable: ClassVar[bool]
     """Whether what was committed is still there when the process is started again."""
 
-    def __init__(self, *, ring_events: int = 4_096, ring_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        *,
+        ring_events: int = 4_096,
+        ring_bytes: int = 64 * 1024 * 1024,
+        retention: Retention | None = None,
+        prune_every_s: float = 60.0,
+    ) -> None:
         self.epoch = secrets.token_hex(4)
+        self.retention = retention
+        self.on_checkpoint: Callable[[str, CheckpointInfo], None] = lambda execution_id, info: None
+        """Told, on the loop, of every checkpoint the log makes by itself; must not raise."""
+        self._prune_every_s = prune_every_s
+        self._pruning: asyncio.Task[None] | None = None
         self.rings = Rings(ring_events, ring_bytes, elsewhere=self.durable)
         self._waiting: dict[str, set[asyncio.Future[bool]]] = {}
         self._abandoned: dict[str, LogError] = {}
@@ -113,12 +89,20 @@ class EventLog(ABC):
         await self._open()
         self._abandoned.clear()
         self._loop = asyncio.get_running_loop()
+        if self.retention is not None and not self.retention.unlimited:
+            self._pruning = self._loop.create_task(
+                self._keep_pruning(self.retention), name="rxstream log pruning"
+            )
 
     async def close(self) -> None:
         """Finish what was committed, release the log, and wake whoever waits."""
         if not self.is_open:
             return
         self._closing = True
+        pruning, self._pruning = self._pruning, None
+        if pruning is not None:
+            pruning.cancel()
+            await asyncio.wait([pruning])
         try:
             await self._close()
         finally:
@@ -172,6 +156,47 @@ class EventLog(ABC):
     def _wake(self, execution_id: str) -> None:
         for future in self._waiting.pop(execution_id, ()):
             _tell(future, True)
+
+    # -- what is kept --------------------------------------------------------------------------
+
+    async def checkpoint(self, execution_id: str) -> CheckpointInfo:
+        """Put an execution's deltas together into one state, as after the last commit given before.
+
+        Nothing else changes by it: what `states` gives is the same. Logs do so themselves when deltas
+        have grown. Raises `UnknownExecution`, `LogError`.
+        """
+        if not self.is_open:
+            raise LogError("the event log is not open", code="log_closed")
+        return await self._checkpoint(execution_id)
+
+    async def prune(
+        self, retention: Retention, *, graph: str | None = None, dry_run: bool = False
+    ) -> PruneReport:
+        """Take what is beyond the limits; of one graph only, if it is given. `dry_run` only counts.
+
+        Whoever reads what was taken is told: `UnknownExecution`, or a gap. Raises `LogError`.
+        """
+        if not self.is_open:
+            raise LogError("the event log is not open", code="log_closed")
+        return await self._prune(retention, graph, dry_run)
+
+    async def _keep_pruning(self, retention: Retention) -> None:
+        while True:
+            try:
+                report = await self.prune(retention)
+                if report.bytes:
+                    _log.info("event log pruned", executions=report.executions, bytes=report.bytes)
+            except LogError as error:
+                _log.error("the event log could not be pruned", error=error.message)
+            await asyncio.sleep(self._prune_every_s)
+
+    def _taken(self, execution_id: str, oldest: int | None) -> None:
+        """For implementations: events before `oldest` are gone now, all of them if it is None."""
+        if oldest is None:
+            self.rings.drop(execution_id)
+        else:
+            self.rings.trim(execution_id, oldest)
+        self._wake(execution_id)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -263,9 +288,17 @@ class EventLog(ABC):
     @abstractmethod
     def _commit(self, commit: Commit) -> asyncio.Future[int]: ...
 
+    @abstractmethod
+    async def _checkpoint(self, execution_id: str) -> CheckpointInfo: ...
+
+    @abstractmethod
+    async def _prune(
+        self, retention: Retention, graph: str | None, dry_run: bool
+    ) -> PruneReport: ...
+
     def _first_available(self, execution_id: str, ring: Ring) -> int:
         """The oldest event that can be read of an execution that has a ring."""
-        return 1
+        return ring.oldest
 
     @abstractmethod
     async def _head(self, execution_id: str) -> Head | None: ...
@@ -308,85 +341,3 @@ def _tell(future: asyncio.Future[bool], more: bool) -> None:
 def ended_already(execution_id: str) -> LogError:
     """Nothing follows a terminal event."""
     return LogError(f"execution {execution_id} has ended: nothing can follow", code="log_ended")
-
-
-class Reader:
-    """A cursor over one execution's events; it holds no events, so a slow one costs nothing."""
-
-    def __init__(self, log: EventLog, execution_id: str, position: Position) -> None:
-        self.execution_id = execution_id
-        self._log = log
-        self._after = position.after
-        self._gap = position.gap
-        self.ended = False
-        """Whether the terminal event was read: nothing follows."""
-
-    @property
-    def cursor(self) -> str:
-        """Where another reader would have to start to go on after what `next` gave last."""
-        return str(Cursor(self._log.epoch, self._after))
-
-    async def next(self, *, timeout: float | None = None, limit: int = 256) -> list[StreamEvent]:
-        """The next events, at once if there are any; none after `timeout` seconds or at the end.
-
-        They are at most `limit`, and about 1 MiB. A reader that was overtaken by what the log forgets
-        gets an explicit gap. Raises `LogError` when the log was closed before the execution ended: what
-        was read is then not the whole.
-        """
-        if self.ended:
-            return []
-        if self._gap is not None:
-            told, self._gap = self._gap, None
-            return [told]
-        events = await self._await_events(timeout, limit)
-        if not events:
-            return []
-        first = events[0].sequence or 0
-        if first != self._after + 1:
-            requested, missed = str(self._after), first - 1 - self._after
-            self._after = first - 1
-            return [gap(self.execution_id, self._log.epoch, requested, first, missed)]
-        self._after = events[-1].sequence or 0
-        self.ended = events[-1].terminal
-        return events
-
-    async def _await_events(self, timeout: float | None, limit: int) -> list[StreamEvent]:
-        now = asyncio.get_running_loop().time
-        deadline = None if timeout is None else now() + timeout
-        lost = False
-        while True:
-            events = await self._log.read(self.execution_id, self._after, limit)
-            if events:
-                return events
-            head = await self._log.head(self.execution_id)
-            if head.last > self._after:
-                # once is a commit between the two questions
-                if lost:
-                    raise LogError(
-                        f"events of {self.execution_id} after {self._after} are missing in the log",
-                        code="log_corrupt",
-                    )
-                lost = True
-                continue
-            lost = False
-            if head.ended:
-                self.ended = True
-                return []
-            if not self._log.is_open:
-                raise LogError(
-                    "the event log was closed before the execution ended", code="log_closed"
-                )
-            abandoned = self._log.abandoned(self.execution_id)
-            if abandoned is not None:
-                raise LogError(
-                    f"the rest of this execution could not be recorded: {abandoned.message}",
-                    code="log_abandoned",
-                )
-            left = None if deadline is None else max(0.0, deadline - now())
-            if not await self._log.wait(self.execution_id, self._after, left):
-                return []
-
-    async def __aiter__(self) -> AsyncIterator[StreamEvent]:
-        while not self.ended:
-            for event in await self.next():
-                yield event

@@ -8,17 +8,24 @@ memory allowed; blobs when theirs is full.
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
 from rxstream.events import TERMINAL, StreamEvent, seal
-from rxstream.log.contract import Commit, EventLog, ExecutionRecord, Head
-from rxstream.log.ring import Ring
+from rxstream.log import pruning
+from rxstream.log.contract import EventLog
+from rxstream.log.retention import PruneReport, Retention, Scope
+from rxstream.log.ring import Ring, weight
+from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
+
+_MENTION: Final = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 @dataclass
@@ -40,8 +47,15 @@ class MemoryLog(EventLog):
         ring_bytes: int = 256 * 1024 * 1024,
         blob_bytes: int = 128 * 1024 * 1024,
         max_executions: int = 10_000,
+        retention: Retention | None = None,
+        prune_every_s: float = 60.0,
     ) -> None:
-        super().__init__(ring_events=ring_events, ring_bytes=ring_bytes)
+        super().__init__(
+            ring_events=ring_events,
+            ring_bytes=ring_bytes,
+            retention=retention,
+            prune_every_s=prune_every_s,
+        )
         self.rings.on_forgotten = self._forgotten
         self._max_executions = max_executions
         self._max_blob_bytes = blob_bytes
@@ -116,6 +130,39 @@ class MemoryLog(EventLog):
         for sha256 in self._entries.pop(execution_id).blobs:
             self._blob_bytes -= len(self._blobs.pop((execution_id, sha256)).data)
 
+    # -- what is kept --------------------------------------------------------------------------
+
+    async def _checkpoint(self, execution_id: str) -> CheckpointInfo:
+        entry = self._entries.get(execution_id)
+        if entry is None:
+            raise UnknownExecution(f"no execution has the id {execution_id[:80]!r}")
+        ring = self.rings.get(execution_id)
+        return CheckpointInfo(ring.last if ring is not None else 0, _states_size(entry))
+
+    async def _prune(self, retention: Retention, graph: str | None, dry_run: bool) -> PruneReport:
+        takings = pruning.plan(_Shelf(self), retention, graph, time.time())
+        if not dry_run:
+            for taking in takings:
+                if taking.upto is None:
+                    self._forgotten(taking.execution_id)
+                    self._taken(taking.execution_id, None)
+                else:
+                    self._taken(taking.execution_id, taking.upto + 1)
+                    self._drop_unmentioned(taking.execution_id)
+        return pruning.report(takings)
+
+    def _drop_unmentioned(self, execution_id: str) -> None:
+        """Blobs that only events which are gone referred to."""
+        entry, ring = self._entries[execution_id], self.rings.get(execution_id)
+        if not entry.blobs or ring is None:
+            return
+        mentioned = {m.decode() for event in ring for m in _MENTION.findall(event.json)}
+        for sha256 in entry.blobs - mentioned:
+            self._blob_bytes -= len(self._blobs.pop((execution_id, sha256)).data)
+        entry.blobs &= mentioned
+
+    # -- reading -------------------------------------------------------------------------------
+
     def _first_available(self, execution_id: str, ring: Ring) -> int:
         return ring.first
 
@@ -161,3 +208,57 @@ class MemoryLog(EventLog):
 
     async def blob(self, execution_id: str, sha256: str) -> Binary | None:
         return self._blobs.get((execution_id, sha256))
+
+
+def _states_size(entry: _Entry) -> int:
+    return sum(len(k) + len(v) for state in entry.states.values() for k, v in state.items())
+
+
+class _Shelf:
+    """The log as pruning asks it. An execution's key is its place among all."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    def _ring(self, of: pruning.Stored) -> Ring:
+        ring = self._log.rings.get(of.execution_id)
+        assert ring is not None  # only executions with events are asked about
+        return ring
+
+    def stored(self, scope: Scope, *, sizes: bool) -> list[pruning.Stored]:
+        found = []
+        for key, (execution_id, entry) in enumerate(self._log._entries.items()):
+            ring = self._log.rings.get(execution_id)
+            graph = entry.record.graph if entry.record is not None else ""
+            if ring is None or not scope.holds(graph):
+                continue
+            at = ring.slice(ring.last - 1, 1)[0].timestamp.timestamp()
+            made = pruning.Stored(key, execution_id, ring.ended, at, ring.first, ring.last)
+            found.append(made._replace(bytes=self.size(made)) if sizes else made)
+        return found
+
+    def size(self, of: pruning.Stored) -> int:
+        entry = self._log._entries[of.execution_id]
+        blobs = sum(len(self._log._blobs[of.execution_id, sha].data) for sha in entry.blobs)
+        return self._ring(of).bytes + blobs + _states_size(entry)
+
+    def older(self, of: pruning.Stored, than: float) -> int:
+        for event in self._ring(of):
+            if event.timestamp.timestamp() >= than:
+                return (event.sequence or 0) - 1
+        return of.last
+
+    def heavy(self, of: pruning.Stored, size: int) -> int:
+        for event in self._ring(of):
+            size -= weight(event)
+            if size <= 0:
+                return event.sequence or 0
+        return of.last
+
+    def piece(self, of: pruning.Stored, upto: int) -> pruning.Taking | None:
+        upto = min(upto, of.last - 1)
+        events = [event for event in self._ring(of) if (event.sequence or 0) <= upto]
+        if not events:
+            return None
+        size = sum(map(weight, events))
+        return pruning.Taking(of.key, of.execution_id, upto, len(events), size)

@@ -9,7 +9,8 @@ fill half of what is allowed: then the oldest is forgotten whole. Must not know 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from rxstream.events import TERMINAL, StreamEvent
@@ -32,13 +33,15 @@ def weight(event: StreamEvent) -> int:
 class Ring:
     """Events `first` to `last` of one execution."""
 
-    __slots__ = ("_events", "_start", "_widest", "bytes", "ended", "first", "last")
+    __slots__ = ("_events", "_start", "_widest", "bytes", "ended", "first", "last", "oldest")
 
     def __init__(self, first: int) -> None:
         self._events: list[StreamEvent] = []
         self._start = 0
         self._widest = 1
         self.first = first
+        self.oldest = 1
+        """The first event that can be read at all, from here or from elsewhere."""
         self.last = first - 1
         self.bytes = _RING_OVERHEAD
         self.ended = False
@@ -81,6 +84,9 @@ class Ring:
 
     def __len__(self) -> int:
         return self.last - self.first + 1
+
+    def __iter__(self) -> Iterator[StreamEvent]:
+        return islice(self._events, self._start, None)
 
 
 _FORGOTTEN: Final = StreamEvent("", "", 0, b"")
@@ -136,6 +142,15 @@ class Rings:
         if execution_id in self._ended:
             self._ended.move_to_end(execution_id)
         return ring.slice(after, limit) if after < ring.last else []
+
+    def trim(self, execution_id: str, oldest: int) -> None:
+        """Nothing before `oldest` can be read any more; the last event stays."""
+        ring = self._rings.get(execution_id)
+        if ring is None:
+            return
+        ring.oldest = min(max(ring.oldest, oldest), ring.last)
+        if ring.oldest > ring.first:
+            self.bytes -= ring.trim(ring.oldest - ring.first)
 
     def drop(self, execution_id: str) -> None:
         """Forget an execution."""
