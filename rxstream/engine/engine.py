@@ -165,6 +165,7 @@ class Engine:
 
     async def _take_over(self) -> None:
         """Go on with what died with an earlier process, oldest first, or end it honestly."""
+        self._queue.pause()  # until all are there who come before others
         for record in await not_ended(self.log):
             try:
                 await self.resume(record.execution_id)
@@ -176,6 +177,7 @@ class Engine:
                 )
             except CannotResume as reason:
                 await interrupt(self.log, record, reason)
+        self._queue.go_on()
 
     async def resume(
         self, execution_id: str, graph: Graph[..., Any] | BoundGraph | None = None
@@ -333,9 +335,9 @@ class Engine:
         """Let it run or wait; what is returned is done when that is recorded."""
         runs = self._offer(execution, wanted, needs)
         self._keep(execution)
+        if self.log.durable:
+            execution.record = marked(execution.record, bound)
         if not runs:
-            if self.log.durable:
-                execution.record = marked(execution.record, bound)
             return self._begun(execution, Status.QUEUED)
         # the place is taken before anything is awaited, so that two starts cannot share it
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()

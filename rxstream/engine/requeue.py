@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from rxstream.engine.resuming import CannotResume
-from rxstream.errors import RxStreamError
+from rxstream.engine.resuming import OPAQUE, CannotResume, bound_again
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log.contract import ExecutionRecord
-
-_OPAQUE: Final = "opaque_params"
 
 
 def marked(record: ExecutionRecord, bound: BoundGraph) -> ExecutionRecord:
     """The record, saying so when its parameters cannot be read back: a secret, a function, a long text."""
     if _readable(bound, record.params):
         return record
-    return replace(record, detail={**record.detail, _OPAQUE: True})
+    return replace(record, detail={**record.detail, OPAQUE: True})
 
 
 def _readable(bound: BoundGraph, params: Mapping[str, Any]) -> bool:
@@ -37,18 +34,7 @@ def plan_again(
     record: ExecutionRecord, graph: Callable[[], Graph[..., Any] | BoundGraph]
 ) -> tuple[Plan, ExecutionRecord]:
     """The plan of one that waits again, and its record. Raises `CannotResume`, and what `graph` raises."""
-    found = graph()
-    if record.detail.get(_OPAQUE) and not isinstance(found, BoundGraph):
-        raise CannotResume(
-            "interrupted", "it was not begun, and its parameters cannot be read from the log"
-        )
-    try:
-        bound = found if isinstance(found, BoundGraph) else found.bind(**record.params)
-        plan = bound.build()
-    except RxStreamError as error:
-        raise CannotResume(
-            "graph_changed", f"its graph can no longer be built as it was started: {error.message}"
-        ) from error
+    plan = bound_again(record, graph())
     return plan, replace(record, fingerprint=plan.fingerprint, params=plan.params)
 
 

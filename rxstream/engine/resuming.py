@@ -18,6 +18,9 @@ from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log.contract import ExecutionRecord
 
+OPAQUE: Final = "opaque_params"
+"""In a record's detail: parameters cannot be read back (a secret, a function, a long text)."""
+
 _SHOWN: Final = 3
 
 
@@ -41,19 +44,25 @@ def plan_of(
     lost = states.get(SELF, {}).get("lost")
     if lost is not None:
         raise CannotResume("interrupted", f"its state could not be stored: {lost.decode()}")
-    found = graph()
-    try:
-        bound = found if isinstance(found, BoundGraph) else found.bind(**record.params)
-        plan = bound.build()
-    except RxStreamError as error:
-        raise CannotResume(
-            "graph_changed", f"its graph can no longer be built as it was started: {error.message}"
-        ) from error
+    plan = bound_again(record, graph())
     if plan.fingerprint != record.fingerprint:
         raise CannotResume("graph_changed", _changed(states.get(SELF, {}).get("topology"), plan))
     if plan.obstacles:
         raise CannotResume("interrupted", f"its graph cannot go on: {plan.obstacles[0]}")
     return plan
+
+
+def bound_again(record: ExecutionRecord, graph: Graph[..., Any] | BoundGraph) -> Plan:
+    """The plan of a graph with the parameters it was started with. Raises `CannotResume`."""
+    if record.detail.get(OPAQUE) and not isinstance(graph, BoundGraph):
+        raise CannotResume("interrupted", "its parameters cannot be read from the log")
+    try:
+        bound = graph if isinstance(graph, BoundGraph) else graph.bind(**record.params)
+        return bound.build()
+    except RxStreamError as error:
+        raise CannotResume(
+            "graph_changed", f"its graph can no longer be built as it was started: {error.message}"
+        ) from error
 
 
 def _changed(stored: bytes | None, plan: Plan) -> str:

@@ -130,6 +130,23 @@ class TestTakingOver:
             assert (record.status, record.detail["resumable"]) == ("interrupted", False)
 
     @virtual_time
+    async def test_a_secret_is_not_in_the_log_so_somebody_has_to_give_it_again(self) -> None:
+        given: list[str] = []
+
+        @rxs.graph
+        def private(key: rxs.Secret) -> Any:
+            given.append(key.get_secret_value())
+            return ticks(12)
+
+        journal, whole = await lived(private.bind(key=rxs.Secret("open sesame")))
+        async with rxs.Engine(died(journal, 5)) as engine:
+            with pytest.raises(CannotResume, match="cannot be read"):
+                await engine.resume(whole.id, private)
+            again = private.bind(key=rxs.Secret("open sesame"))
+            assert await (await engine.resume(whole.id, again)).result() == 11
+        assert set(given) == {"open sesame"}
+
+    @virtual_time
     async def test_one_that_has_not_shown_anything_begins_anew(self) -> None:
         journal, whole = await lived(totals)
         async with rxs.Engine(died(journal, 1), graphs=[totals]) as engine:
