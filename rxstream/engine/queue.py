@@ -88,6 +88,10 @@ class Queue:
         """Start nothing any more."""
         self.scheduler.paused = True
 
+    def go_on(self) -> None:
+        """Start executions again after `pause`."""
+        self._apply(self.scheduler.resume(_now()))
+
     def shown(self) -> dict[str, dict[str, Any]]:
         """Where each stands, as clients see it: `{position, waiting_for: [{kind, name}]}`."""
         return {

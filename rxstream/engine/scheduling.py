@@ -177,9 +177,10 @@ class Scheduler:
         at = now if since is None else since
         steps = max(-MOST_STEPS, min(MOST_STEPS, request.priority))
         key, order = at - steps * self._ageing_s, next(self._order)
-        blockers = dict.fromkeys(request.after_end, False) | dict.fromkeys(
-            request.after_success, True
-        )
+        blockers = {
+            name: name in request.after_success
+            for name in sorted(request.after_success | request.after_end)
+        }
         if since is None:
             self._refuse_too_many(request, now, bool(blockers))
         if request.place:
