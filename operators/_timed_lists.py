@@ -55,9 +55,11 @@ class Windows(Windowed):
 
     def start(self) -> None:
         super().start()
-        # they are seconds from the start, or from the restore, until here
-        self.next_open += self.runtime.now()
-        self.next_close += self.runtime.now()
+        # they are seconds from the start, or from the restore, until here; a second look at the clock would
+        # part what falls together, and windows that follow each other would overlap
+        now = self.runtime.now()
+        self.next_open += now
+        self.next_close += now
 
     def begin(self) -> None:
         self.next_open, self.next_close = self.shift, self.span
