@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rxstream.adapters.web.body import field, required
 from rxstream.adapters.web.errors import UnknownRequest
-from rxstream.errors import AlreadyEnded, BadRequest, InvalidParameters, UnknownExecution
+from rxstream.engine.states import ENDED
+from rxstream.errors import (
+    AlreadyEnded,
+    BadRequest,
+    Draining,
+    InvalidParameters,
+    UnknownExecution,
+)
 from rxstream.log import ExecutionRecord
 
 if TYPE_CHECKING:
@@ -30,7 +37,16 @@ STATUSES: Final = (
     "interrupted",
 )
 
-START_FIELDS: Final = frozenset({"graph", "params", "priority", "detached", "on_last_listener"})
+QUEUE_FIELDS: Final = frozenset({"user", "resources", "after_success", "after_end"})
+"""What an execution asks of the queue; the engine says what is wrong with each."""
+
+START_FIELDS: Final = QUEUE_FIELDS | {
+    "graph",
+    "params",
+    "priority",
+    "detached",
+    "on_last_listener",
+}
 
 Action = Literal["cancel", "stop", "detach"]
 
@@ -49,14 +65,17 @@ async def start(engine: Engine, fields: Mapping[str, Any]) -> Execution:
     if last not in (None, "cancel"):
         raise BadRequest(f"on_last_listener is {last[:40]!r}: it must be 'cancel' or null")
     detached = cast(bool, field(fields, "detached", "true or false", last is None))
+    asked = {name: fields[name] for name in QUEUE_FIELDS if fields.get(name) is not None}
     return await engine.start(
-        name, params, priority=priority, detached=detached, on_last_listener=last
+        name, params, priority=priority, detached=detached, on_last_listener=last, **asked
     )
 
 
 async def act(engine: Engine, execution_id: str, action: Action, reason: str | None = None) -> str:
     """Cancel, stop or detach; the result is the status. Raises `AlreadyEnded`."""
     execution = await running(engine, execution_id)
+    if execution.ended and execution.status not in ENDED:  # it was suspended
+        raise Draining("the server is restarting, and the execution goes on then: ask again soon")
     if action == "cancel":
         execution.cancel(reason or "cancelled")
     elif action == "stop":
@@ -114,8 +133,13 @@ def _check_names(graph: Graph[..., Any], params: Mapping[str, Any]) -> None:
         raise InvalidParameters(message, detail=detail)
 
 
-async def describe(engine: Engine, record: ExecutionRecord) -> dict[str, Any]:
-    """An execution as clients see it; `result` or `error` is there once it has ended."""
+async def describe(
+    engine: Engine, record: ExecutionRecord, queue: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An execution as clients see it; `result` or `error` is there once it has ended.
+
+    `queue` is where those stand that wait, as the engine says it.
+    """
     try:
         head = await engine.log.head(record.execution_id)
         last_cursor: str | None = f"{engine.log.epoch}:{head.last}"
@@ -129,6 +153,8 @@ async def describe(engine: Engine, record: ExecutionRecord) -> dict[str, Any]:
         "ended_at": _time(record.ended_at),
         "last_cursor": last_cursor,
     }
+    if record.execution_id in queue:
+        told["queue"] = queue[record.execution_id]
     if record.status == "completed":
         told["result"] = record.result
     elif record.status in ("failed", "cancelled", "interrupted"):

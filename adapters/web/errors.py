@@ -15,6 +15,9 @@ from aiohttp import web
 
 from rxstream import errors
 
+COME_BACK_S: Final = 2
+"""When clients of a server that restarts should come back, in seconds."""
+
 _log = structlog.get_logger("rxstream.web")
 
 
@@ -101,7 +104,7 @@ def answer(error: Exception) -> web.Response:
     if isinstance(error, errors.Overloaded):
         response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     elif status == 503:
-        response.headers["Retry-After"] = "1"
+        response.headers["Retry-After"] = str(COME_BACK_S)
     return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rxstream.adapters.web.commands import STATUSES
+from rxstream.engine.requirements import MAX_NAMES
 from rxstream.events import EventType
 
 Schema = dict[str, Any]
@@ -213,12 +214,27 @@ def _schemas() -> Schema:
         "outputs": {"type": ["object", "null"]},
         "fingerprint": nullable,
     }
+    ids = {"type": "array", "items": _TEXT, "maxItems": MAX_NAMES}
     start = {
         "graph": _TEXT,
         "params": record,
         "priority": whole,
         "detached": {"type": "boolean"},
         "on_last_listener": {"enum": ["cancel", None]},
+        "user": _TEXT,
+        "resources": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 1}},
+        "after_success": ids,
+        "after_end": ids,
+    }
+    queue = {
+        "position": {"type": ["integer", "null"]},
+        "waiting_for": {
+            "type": "array",
+            "items": _object(
+                {"kind": {"enum": ["execution", "resource", "place", "turn"]}, "name": _TEXT},
+                "kind",
+            ),
+        },
     }
     events = {
         "events": {"type": "array", "items": _ref("Event")},
@@ -231,7 +247,10 @@ def _schemas() -> Schema:
         "Error": _object(error, *error),
         "Event": _object(event, *event),
         "Events": _object(events, *events),
-        "Execution": _object({**execution, "result": anything, "error": record}, *execution),
+        "Execution": _object(
+            {**execution, "queue": _object(queue, *queue), "result": anything, "error": record},
+            *execution,
+        ),
         "Graph": _object(graph, *graph),
         "Plan": _object(plan, *plan),
         "Start": {**_object(start, "graph"), "additionalProperties": False},

@@ -16,6 +16,7 @@ from rxstream.adapters.web import frames
 from rxstream.adapters.web.body import query_integer, query_seconds
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
+from rxstream.adapters.web.errors import COME_BACK_S
 from rxstream.adapters.web.outlet import send
 from rxstream.adapters.web.settings import Settings
 from rxstream.errors import LogError
@@ -38,6 +39,7 @@ class Poll:
         """One page; waits up to `wait` seconds for its first event."""
         settings, log = self._settings, self._engine.log
         execution_id = request.match_info["id"]
+        headers = {"Cache-Control": "no-store"}
         limit = query_integer(request.query, "limit", settings.default_limit, 1, settings.max_limit)
         wait = query_seconds(request.query, "wait", settings.max_wait)
         position = await log.locate(execution_id, request.query.get("after"))
@@ -71,9 +73,9 @@ class Poll:
             b",".join([event.json for event in page]),
             orjson.dumps(told)[1:],
         )
-        response = web.Response(
-            body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
-        )
+        if self._connections.closing:
+            headers["Retry-After"] = str(COME_BACK_S)
+        response = web.Response(body=body, content_type="application/json", headers=headers)
         return await send(request, response, settings.write_timeout)
 
     async def _next(

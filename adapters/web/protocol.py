@@ -5,7 +5,7 @@ A client says one JSON object a message and chooses the `stream_id` its answers 
     subscribe    stream_id?, execution_id?, after?, filter?    one of the ids stands for both
     unsubscribe  stream_id
     start        graph, params?, priority?, detached?, on_last_listener?,
-                 stream_id?, after?, filter?, subscribe?
+                 user?, resources?, after_success?, after_end?, stream_id?, after?, filter?, subscribe?
     cancel       stream_id?, execution_id?, reason?
     answer       stream_id?, execution_id?, request_id, value
     ping

@@ -89,14 +89,15 @@ class Rest:
         records = await self._engine.records(
             statuses=statuses, graph=request.query.get("graph"), limit=limit + 1, after=after
         )
-        items = [await commands.describe(self._engine, record) for record in records[:limit]]
+        queue = self._engine.queue()
+        items = [await commands.describe(self._engine, each, queue) for each in records[:limit]]
         more = records[limit - 1].execution_id if len(records) > limit else None
         return respond({"items": items, "next": more})
 
     async def execution(self, request: web.Request) -> web.Response:
         """One execution, also of an earlier process."""
         record = await self._engine.record(request.match_info["id"])
-        return respond(await commands.describe(self._engine, record))
+        return respond(await commands.describe(self._engine, record, self._engine.queue()))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """End the execution now."""

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 
 from rxstream.adapters.web import frames
 from rxstream.adapters.web.connections import Connections
-from rxstream.adapters.web.errors import NotFound, describe
+from rxstream.adapters.web.errors import COME_BACK_S, NotFound, describe
 from rxstream.adapters.web.outlet import Outlet, SlowClient
 from rxstream.adapters.web.settings import Settings
 from rxstream.errors import (
@@ -35,7 +35,9 @@ class Ending(NamedTuple):
 
 
 ENDED: Final = Ending(1000, "the execution has ended", hurry=False)
-RESTARTING: Final = Ending(1012, "the server is closing: come back with your cursor")
+RESTARTING: Final = Ending(
+    1012, f"the server is closing: come back in {COME_BACK_S} s with your cursor"
+)
 TOO_SLOW: Final = Ending(4408, "too slow: come back with your cursor")
 GONE: Final = Ending(1006, "")
 """The client is gone: there is nobody to tell."""

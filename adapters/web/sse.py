@@ -2,19 +2,22 @@
 
 `id` is the cursor, so a browser that reconnects goes on where it was; `Last-Event-ID` wins over `after`
 because it is the newer of the two. The body ends well only after the terminal event. Everything else
-drops the connection, which a client cannot take for an end.
+drops the connection, which a client cannot take for an end; where the server goes away, `retry` says when to
+come back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from rxstream.adapters.web import frames
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
+from rxstream.adapters.web.errors import COME_BACK_S
 from rxstream.adapters.web.outlet import SlowClient, pages, write_body
 from rxstream.adapters.web.settings import Settings
 from rxstream.errors import RxStreamError
@@ -22,6 +25,8 @@ from rxstream.log import Reader
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
+
+_COME_BACK: Final = b"retry: %d\n\n" % (COME_BACK_S * 1_000)
 
 
 class ServerSentEvents:
@@ -43,6 +48,11 @@ class ServerSentEvents:
         reader = Reader(log, execution_id, position)
         with self._connections.enter(), listening(self._engine, execution_id):
             return await self._send(request, reader)
+
+    async def _say_when(self, response: web.StreamResponse) -> None:
+        with suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(self._settings.close_timeout):
+                await response.write(_COME_BACK)
 
     async def _send(self, request: web.Request, reader: Reader) -> web.StreamResponse:
         response = web.StreamResponse(
@@ -68,7 +78,13 @@ class ServerSentEvents:
             async with asyncio.timeout(settings.write_timeout):
                 await response.write_eof()
             ended = True
-        except (SlowClient, TimeoutError, ConnectionError, RxStreamError):
+        except asyncio.CancelledError:
+            if self._connections.closing:
+                await self._say_when(response)
+            raise
+        except RxStreamError:  # the execution was suspended, or the log went away
+            await self._say_when(response)
+        except (SlowClient, TimeoutError, ConnectionError):
             pass  # the connection is dropped below, which is all a client can be told now
         finally:
             if not ended and request.transport is not None:
