@@ -74,12 +74,28 @@ class Inlet:
         # the flattening unit's node, of which nobody is told once more that it has started
         node = replace(self.outer.node, told=False)
         unit.attach(runtime, node, (), Port([self], self.counters))
+        unit.is_touched = True  # for ever: the flattening unit stores what there is to store
         runtime.start([unit])
         if isinstance(self._found, Observable) and not isinstance(unit, _Nested):
             unit.step()  # at once, because a hot one may emit before the unit's turn
             unit.ready()
         if runtime.stopping and not unit.closed:
             unit.stop()
+
+    @property
+    def waits_for_one(self) -> bool:
+        """Whether it gives one element at its end, so that asking again gives all of it."""
+        return isinstance(self._unit, _Awaited)
+
+    @property
+    def results(self) -> Sequence[Any]:
+        """What it has got and not pushed yet, if it waits for one."""
+        return self._unit.results if isinstance(self._unit, _Awaited) else ()
+
+    @property
+    def kind(self) -> str:
+        """What the function gave."""
+        return type(self._found).__name__
 
     def close(self) -> None:
         """Nobody wants more of it."""
@@ -165,7 +181,8 @@ class _Awaited(Unit):
 
     def __init__(self, found: Any) -> None:
         self._found = found
-        self._results: list[Any] = []
+        self.results: list[Any] = []
+        """The result, until it is pushed."""
         self._error: Exception | None = None
         self._over = False
 
@@ -177,7 +194,7 @@ class _Awaited(Unit):
         try:
             if isinstance(found, concurrent.futures.Future):
                 found = asyncio.wrap_future(found)
-            self._results.append(await found)
+            self.results.append(await found)
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -191,10 +208,10 @@ class _Awaited(Unit):
         self.ready()
 
     def step(self) -> bool:
-        if not self._over or (self._results and self.credit() <= 0):
+        if not self._over or (self.results and self.credit() <= 0):
             return False
-        if self._results:
-            self.emit([self._results.pop()])
+        if self.results:
+            self.emit([self.results.pop()])
         if self._error is not None:
             self.fail(self._error)
         else:
@@ -205,7 +222,7 @@ class _Awaited(Unit):
         """What was begun goes on to its end."""
 
     def dispose(self) -> None:
-        self._results.clear()
+        self.results.clear()
         forget(self._found)
 
 

@@ -5,8 +5,10 @@ They know neither names nor types of operators; `transform` gives them those.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from reactivex import abc
@@ -186,12 +188,21 @@ class Interval(Machine):
             span, self.last = timedelta(seconds=now - self.last), now
             out.append(TimeInterval(value=item, interval=span))
 
+    def snapshot(self) -> float:
+        """Seconds since the last element."""
+        return loop_time() - self.last
+
+    def restore(self, state: float) -> None:
+        """Go on from a snapshot; the time in which nothing ran does not count."""
+        self.last = loop_time() - state
+
 
 class ZipIterable(Machine):
     """Each element with the next of an iterable; ends with the shorter."""
 
     def __init__(self, second: Iterable[Any]) -> None:
         self.second = iter(second)
+        self.taken = 0
 
     def push(self, items: Sequence[Any], out: list[Any]) -> None:
         for item in items:
@@ -200,7 +211,17 @@ class ZipIterable(Machine):
             except StopIteration:
                 self.done = True
                 return
+            self.taken += 1
             out.append((item, other))
+
+    def snapshot(self) -> int:
+        """How many of the iterable were taken."""
+        return self.taken
+
+    def restore(self, state: int) -> None:
+        """Go on from a snapshot; the iterable is read anew as far as it was."""
+        self.taken = state
+        deque(islice(self.second, state), maxlen=0)
 
 
 class Finally(Machine):

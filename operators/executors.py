@@ -41,6 +41,7 @@ def map_thread(
         rx=_no_twin,
         arguments={"fn": fn, "concurrency": concurrency, "ordered": ordered},
         told=True,
+        resumable=True,
     )
 
 
@@ -67,6 +68,7 @@ def map_process(
         rx=_no_twin,
         arguments={"fn": fn, "concurrency": concurrency, "ordered": ordered},
         told=True,
+        resumable=True,
     )
 
 

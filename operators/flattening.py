@@ -2,11 +2,12 @@
 
 What it gives is read within credit (`_flattening`): Streams and other Observables, coroutines, iterables and
 asynchronous ones. Where the elements are Observables themselves, between an operator that opens them and this
-one, its reactivex twin runs. None can be resumed.
+one, its reactivex twin runs. Only one whose function is a coroutine function can be resumed.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Final, TypeAlias, overload
 
@@ -98,6 +99,7 @@ def merge_map(
         arguments={"fn": fn, "max_concurrent": max_concurrent, "max_waiting": max_waiting},
         flattens=True,
         told=True,
+        resumable=_asks_again(fn),
     )
 
 
@@ -157,6 +159,12 @@ def flat_map(mapper: Any = None) -> Callable[[Observable[Any]], Stream[Any]]:
 @overload
 def flat_map_indexed(
     mapper_indexed: Callable[[A, int], Observable[B]],
+) -> Callable[[Observable[A]], Stream[B]]: ...
+
+
+@overload
+def flat_map_indexed(
+    mapper_indexed: Callable[[A, int], Awaitable[B]],
 ) -> Callable[[Observable[A]], Stream[B]]: ...
 
 
@@ -253,7 +261,15 @@ def concat_map(project: Callable[[A], Readable[B]]) -> Callable[[Observable[A]],
 def _reading(
     name: str, make: Callable[[], Flatten], twin: Twin, grows: str | None, /, **arguments: Any
 ) -> Operator:
-    return waiting(name, make, rx=twin, arguments=arguments, grows=grows, flattens=True)
+    again = any(map(_asks_again, arguments.values()))
+    return waiting(
+        name, make, rx=twin, arguments=arguments, grows=grows, flattens=True, resumable=again
+    )
+
+
+def _asks_again(function: Any) -> bool:
+    """Whether all that a function gives can be had by calling it again for the same element."""
+    return inspect.iscoroutinefunction(function)
 
 
 def _latest(name: str, function: Callable[[Any, int], Any], /, **arguments: Any) -> Operator:

@@ -47,6 +47,7 @@ def retry(retry_count: int | None = None) -> Callable[[Observable[A]], Stream[A]
         arguments={"retry_count": retry_count},
         wraps=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -65,6 +66,7 @@ def repeat(repeat_count: int | None = None) -> Callable[[Observable[A]], Stream[
         arguments={"repeat_count": repeat_count},
         wraps=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -105,6 +107,7 @@ def _rounds(name: str, condition: Callable[[Any], object]) -> Operator:
         arguments={"condition": condition},
         wraps=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -142,6 +145,7 @@ def falling_back(others: tuple[Any, ...]) -> Operator:
         rx=lambda *rest: lambda first: reactivex.catch(first, *rest),
         late=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -169,6 +173,7 @@ def resuming(others: tuple[Any, ...]) -> Operator:
         rx=lambda *rest: lambda first: reactivex.on_error_resume_next(first, *rest),
         late=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -207,6 +212,7 @@ def timeout(
         arguments={"duetime": duetime},
         late=True,
         told=True,
+        resumable=True,
     )
 
 

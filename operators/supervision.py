@@ -108,6 +108,7 @@ def retry_with_backoff(
         },
         wraps=True,
         told=True,
+        resumable=True,
     )
 
 
@@ -291,6 +292,7 @@ def map_async_with_dead_letters(
             "only": _shown(chosen),
         },
         told=True,
+        resumable=True,
     )
     return _parted(operator, name)
 

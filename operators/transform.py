@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast, overload
 
 import structlog
@@ -226,7 +226,6 @@ def do(observer: abc.ObserverBase[A]) -> Callable[[Observable[A]], Stream[A]]:
         "do",
         lambda: machines.Do(observer.on_next, observer.on_error, observer.on_completed),
         arguments={"observer": observer},
-        resumable=False,
     )
 
 
@@ -257,7 +256,6 @@ def finally_action(action: Callable[[], Any]) -> Callable[[Observable[A]], Strea
         "finally_action",
         lambda: machines.Finally(action, report),
         arguments={"action": action},
-        resumable=False,
     )
 
 
@@ -310,7 +308,7 @@ def time_interval(
     """
     if scheduler is not None:
         return foreign("time_interval", arguments={"scheduler": scheduler})
-    return native("time_interval", machines.Interval, resumable=False)
+    return native("time_interval", machines.Interval)
 
 
 def as_observable() -> Callable[[Observable[A]], Stream[A]]:
@@ -330,7 +328,8 @@ def zip_with_iterable(second: Iterable[B]) -> Callable[[Observable[A]], Stream[t
         [zip_with_iterable([1,2])]
         --a1-b2-|
 
-    The iterable is advanced on the event loop. An iterator, unlike a list, serves one execution only.
+    The iterable is advanced on the event loop. An iterator, unlike a list, serves one execution only. Only
+    what has an order and a length, as a list or a range has, can be gone on with after a restart.
     """
     return _zipping("zip_with_iterable", second)
 
@@ -350,5 +349,5 @@ def _zipping(name: str, second: Iterable[Any]) -> Operator:
         name,
         lambda: machines.ZipIterable(second),
         arguments={"second": second},
-        resumable=False,
+        resumable=isinstance(second, Sequence),
     )

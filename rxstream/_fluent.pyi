@@ -377,6 +377,10 @@ class Fluent(Observable[T_co]):
         self, mapper_indexed: Callable[[T_co, int], Observable[B]]
     ) -> Stream[B]: ...
     @overload
+    def flat_map_indexed(
+        self, mapper_indexed: Callable[[T_co, int], Awaitable[B]]
+    ) -> Stream[B]: ...
+    @overload
     def flat_map_indexed(self, mapper_indexed: Callable[[T_co, int], Iterable[B]]) -> Stream[B]: ...
     @overload
     def flat_map_indexed(

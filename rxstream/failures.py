@@ -171,8 +171,9 @@ def classify_failure(error: BaseException) -> Failure:
 def retry_after(error: BaseException) -> float | None:
     """In how many seconds another attempt may go well, if the error has a number of that name."""
     seconds = getattr(error, "retry_after", None)
-    known = isinstance(seconds, int | float) and math.isfinite(seconds)
-    return float(seconds) if known else None
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return float(seconds)
 
 
 def register(rule: Rule) -> Callable[[], None]:

@@ -11,17 +11,20 @@ from contextvars import copy_context
 from functools import partial
 from multiprocessing import Pipe, resource_tracker
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import pytest
 
 import rxstream
+from rxstream.engine.op import ALL
 from rxstream.errors import AuthorError, WorldError
 from rxstream.operators import _family, _processes
+from rxstream.operators._processes import MapProcess
 from rxstream.testing import assert_released
 from tests.operators import work
-from tests.operators.parts import Bad, heard, items, until
+from tests.operators.lives import Case, Feed, Life, Reader
+from tests.operators.parts import Bad, heard, items, ops, until
 from tests.shipped import ROOT
 
 
@@ -131,17 +134,32 @@ class TestProcesses:
                 await running
             assert not [pid for pid in pids if _alive(pid)]
 
+    async def test_calls_under_way_are_made_again_after_a_store(self) -> None:
+        async with assert_released(grace=3):
+            plan = Case(ops.map_process(work.slow_when_even, 2), ((),)).plan()
+            reader = Reader(ALL)
+            first = Life(plan, [Feed(())], reader)
+            first.edges[0].push([2, 4])
+            await until(lambda: cast(MapProcess, first.unit).working == 2)
+            second = Life(plan, [Feed(())], reader, first.stored(False))
+            second.edges[0].push([5])
+            second.edges[0].finish()
+            await until(lambda: reader.ended)
+            await until(lambda: len(asyncio.all_tasks()) == 1)
+        assert [item for _, item in reader.told] == [2, 4, 5, "|"]
+
     async def test_what_a_call_has_left_behind_ends_with_the_node(self, tmp_path: Path) -> None:
         path = tmp_path / "pid"
         async with assert_released(grace=3):
             await items(rxstream.of(str(path)).map_process(work.leave_one_behind))
             assert not _alive(int(path.read_text()))
 
-    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nothing else is known there")
+    @pytest.mark.parametrize("processes", ["nowhere", ""])
     async def test_a_system_that_lists_no_processes_knows_the_group(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, processes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(_family, "_PROCESSES", str(tmp_path / "nowhere"))
+        (tmp_path / "7").mkdir()  # it has ended since it was listed
+        monkeypatch.setattr(_family, "_PROCESSES", str(tmp_path / processes))
         await self.test_cancelling_ends_the_children_and_what_they_started(work.for_ever, tmp_path)
 
     async def test_a_child_that_will_not_end_is_killed(self, tmp_path: Path) -> None:

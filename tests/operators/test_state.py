@@ -58,6 +58,8 @@ OPERATORS: list[Any] = [
     ops.buffer_with_count(2, 3),
     ops.take_last_buffer(3),
     ops.ignore_elements(),
+    ops.zip_with_iterable("abcdef"),
+    ops.zip_with_list(range(100)),
 ]
 
 
@@ -95,7 +97,7 @@ def test_a_restored_machine_goes_on_where_the_stored_one_was(
 
 @pytest.mark.parametrize(
     "operator",
-    [ops.zip_with_iterable([1]), ops.time_interval(), ops.flat_map(list)],
+    [ops.zip_with_iterable(iter([1])), ops.zip_with_iterable({1}), ops.flat_map(list)],
     ids=lambda operator: repr(operator.spec.name),
 )
 def test_what_cannot_be_stored_does_not_say_it_can(operator: Any) -> None:
