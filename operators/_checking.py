@@ -28,6 +28,10 @@ class Validate(Machine):
     def __init__(self, check: Check, on_invalid: OnBad) -> None:
         self.check = check
         self.skipping = Skipping("validate", on_invalid)
+        self.skipping.on_count = self._swallow
+
+    def _swallow(self) -> None:
+        self.swallowed += 1
 
     def push(self, items: Sequence[Any], out: list[Any]) -> None:
         for item in items:

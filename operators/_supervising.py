@@ -89,5 +89,6 @@ class DefaultOnError(Machine):
     def fail(self, error: BaseException, out: list[Any]) -> BaseException | None:
         if not takes(self.only, error):
             return error
+        self.swallowed += 1
         out.append(self.value)
         return None

@@ -156,6 +156,8 @@ class Stage:
             return
         finally:
             CURRENT.reset(token)
+            if self.op.swallowed:
+                self._count_swallowed()
         counters.busy_s += perf_counter() - begun
         if out:
             self.out.push(out)
@@ -188,6 +190,7 @@ class Stage:
         except Exception as raised:
             self.raised(raised, out)
             return
+        self._count_swallowed()
         if out:
             self.out.push(out)
         if passed is None:
@@ -205,6 +208,10 @@ class Stage:
     def abandon(self) -> None:
         self.leave()
         self.out.abandon()
+
+    def _count_swallowed(self) -> None:
+        self.counters.errors += self.op.swallowed
+        self.op.swallowed = 0
 
     def raised(self, error: BaseException, out: list[Any]) -> None:
         """Its operator raised after it had given `out`, which goes on first."""

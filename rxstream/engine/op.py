@@ -30,6 +30,8 @@ class Op:
 
     done: bool = False
     """Ended early: it emits nothing more and wants nothing more."""
+    swallowed: int = 0
+    """Errors it went on past, not counted yet: its stage does, as errors of the node."""
 
     def push(self, items: Sequence[Any], out: list[Any]) -> None:
         """Take a batch; append what comes out. May raise whatever the user's function raises."""

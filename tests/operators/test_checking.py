@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 import rxstream
 from rxstream.errors import GraphError, WorldError
 from rxstream.stream import Stream, source
+from rxstream.testing import run
 from tests.operators.bench import Bench, plain
 from tests.operators.parts import Bad, at, items, nexts, ops, told, virtually
 from tests.operators.test_timing import timeline
@@ -110,6 +111,23 @@ def test_what_does_not_fit_can_be_left_out_and_is_counted_in_a_warning() -> None
         assert told(source([1, "x", 2, "y", "z"]).pipe(ops.validate(int, "skip"))) == nexts(1, 2)
     assert [log["count"] for log in logs] == [1, 3]
     assert logs[0]["node"] == logs[1]["node"] == "validate_1"
+
+
+def test_what_was_left_out_is_counted_as_errors_of_the_node() -> None:
+    @rxstream.graph
+    def checked() -> Any:
+        good = source([1, "x", 2, "y"]).pipe(ops.validate(int, "skip")).named("checked")
+        return rxstream.concat(good, rxstream.throw("broken")).default_on_error(0).named("safe")
+
+    async def main() -> Any:
+        async with rxstream.Engine() as engine:
+            execution = await engine.start(checked)
+            assert await execution.result() == 0
+            return {node.node: node.errors for node in execution.statistics().nodes}
+
+    with capture_logs():
+        found = run(main())
+    assert (found["checked"], found["safe"]) == (2, 1)
 
 
 def test_warnings_come_at_most_once_in_ten_seconds() -> None:
