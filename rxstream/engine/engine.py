@@ -43,6 +43,7 @@ from rxstream.errors import (
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log import EventLog, ExecutionRecord, open_log
+from rxstream.log.contract import CheckpointInfo
 
 _KEPT_ENDED: Final = 256
 """Ended executions that `Engine.execution` still knows; older ones are in the log."""
@@ -80,6 +81,7 @@ class Engine:
         fuse: bool = True,
     ) -> None:
         self.log = open_log(log)
+        self.log.on_checkpoint = self._saved
         self.draining = False
         self.url_prefix = ""
         """Where its endpoints are mounted, for the addresses of `Binary` data; set by the web adapter."""
@@ -208,6 +210,11 @@ class Engine:
         self._run(execution)
         _log.info("execution goes on", execution_id=execution_id, graph=record.graph)
         return execution
+
+    def _saved(self, execution_id: str, info: CheckpointInfo) -> None:
+        execution = self._executions.get(execution_id)
+        if execution is not None:
+            execution.saved(info)
 
     async def _wait_again(self, plan: Plan, record: ExecutionRecord) -> Execution:
         wanted = Requirements.of(record)

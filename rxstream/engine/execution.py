@@ -31,6 +31,7 @@ from rxstream.engine.subscription import Subscription
 from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.wiring import launch
 from rxstream.errors import (
+    AuthorError,
     CodecError,
     ErrorData,
     ExecutionCancelled,
@@ -42,7 +43,7 @@ from rxstream.errors import (
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
 from rxstream.failures import located
 from rxstream.graph.plan import Node, Plan
-from rxstream.log.contract import Delta, EventLog, ExecutionRecord
+from rxstream.log.contract import CheckpointInfo, Delta, EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
 _LAST_WRITES_S: Final = 1.0
@@ -200,8 +201,30 @@ class Execution:
         self.runtime.cut.touch_all()
         await self.recorder.record(self.record)
         self.recorder.close()
+        await self._log.checkpoint(self.id)
         self._settle(Suspended("the engine was stopped; the execution goes on with the next one"))
         return True
+
+    async def checkpoint(self) -> CheckpointInfo:
+        """Store now what it would need to go on, put together; the log does so by itself when it is due.
+
+        Raises `AuthorError` when it cannot be resumed, `AlreadyEnded`, `LogError`.
+        """
+        self._check_running()
+        if not self.resumable:
+            why = self._lost or next(iter(self.plan.obstacles), "its log does not outlive the process")
+            raise AuthorError(f"{self.id} cannot be resumed: {why}", code="not_resumable")
+        if hasattr(self, "runtime") and self.runtime.cut is not None:
+            self.runtime.cut.touch_all()
+        await self.recorder.record(self.record)
+        info = await self._log.checkpoint(self.id)
+        self.saved(info)
+        return info
+
+    def saved(self, info: CheckpointInfo) -> None:
+        """Tell that what it would need to go on was put together."""
+        if self.unsettled():
+            self.recorder.add(EventType.CHECKPOINT_SAVED, None, info._asdict())
 
     def detach(self) -> None:
         """Let it run on without listeners from now on. Raises `AlreadyEnded`."""

@@ -301,6 +301,7 @@ class Recorder:
         self._schedule()
         if self._changed:
             self.changed()
+        self._on_room()
 
     async def _settle(self) -> None:
         """Wait for the commit under way; several may."""
