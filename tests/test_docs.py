@@ -1,0 +1,37 @@
+"""What docs/durability.md shows works as it is written there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from rxstream.testing import JournalLog, run
+
+PAGE = Path(__file__).parent.parent / "docs" / "durability.md"
+
+
+def test_what_is_said_about_durability(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("numbers.txt").write_text("".join(f"{n}\n" for n in range(60)))
+    graph, engine, plan, crashes = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(compile(graph, str(PAGE), "exec"), space)
+    exec(compile(plan, str(PAGE), "exec"), space)
+    assert space["plan"].obstacles == ()
+    exec(compile(crashes, str(PAGE), "exec"), space)
+
+    async def resumed() -> None:
+        rxs, totals = space["rxs"], space["totals"]
+        journal = JournalLog()
+        async with rxs.Engine(journal, graphs=[totals]) as first:
+            whole = await first.start(totals, {"path": "numbers.txt"})
+            assert await whole.result() == sum(range(60))
+        lines = "\n".join(f"    {line}" for line in engine.splitlines())
+        died = JournalLog(journal.commits[:2], journal.epoch)
+        space.update(execution_id=whole.id, other_graph=totals)
+        code = f"async def going_on():\n{lines}\n        return await execution.result()"
+        exec(code.replace('log="events.db"', "log=died"), space | {"died": died}, space)
+        assert await space["going_on"]() == sum(range(60))
+
+    run(resumed())
