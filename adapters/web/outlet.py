@@ -7,7 +7,7 @@ holds the connection drops it. The log is read a page at a time, so nothing is q
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -52,8 +52,28 @@ class Outlet:
             if self._slow:
                 raise SlowClient
             transport.write(data)
-            if transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]:
+            if _over_the_mark(transport):
                 await self._drain()
+
+    def put(self, data: bytes) -> bool:
+        """Write whole frames now; False, and nothing is, where the client is gone or others wait to write."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing() or self._response.closed:
+            return False
+        if self._slow or self._turn.locked():
+            return False
+        transport.write(data)
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits to be sent than should."""
+        transport = self._request.transport
+        return transport is not None and _over_the_mark(transport)
+
+    async def drain(self) -> None:
+        """Wait until the client has taken enough. Raises as `write` does."""
+        await self.write(b"")
 
     async def _drain(self) -> None:
         # in a task of its own: aiohttp shares one future among all who drain a connection, and a
@@ -65,6 +85,10 @@ class Outlet:
             self._slow = True
             raise SlowClient
         draining.result()
+
+
+def _over_the_mark(transport: asyncio.WriteTransport) -> bool:
+    return transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
@@ -99,7 +123,7 @@ async def send(request: web.Request, response: web.Response, timeout: float) -> 
 
 async def pages(
     reader: Reader, settings: Settings, idle: float | None = None
-) -> AsyncIterator[list[StreamEvent]]:
+) -> AsyncGenerator[list[StreamEvent], None]:
     """Pages of the log to its end, of about `page_bytes` each; an empty one after `idle` seconds."""
     limit = 16
     while not reader.ended:

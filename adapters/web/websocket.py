@@ -6,6 +6,7 @@ and the cursor are looked at, because a browser sees a close code but not a refu
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,9 +14,11 @@ from aiohttp import web
 from rxstream.adapters.web import frames
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
+from rxstream.adapters.web.convoy import Convoys
 from rxstream.adapters.web.outlet import Outlet, pages
 from rxstream.adapters.web.settings import Settings
 from rxstream.adapters.web.socket import ENDED, Ending, Socket
+from rxstream.log import Reader
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
@@ -28,6 +31,7 @@ class PipelineSocket:
         self._engine = engine
         self._settings = settings
         self._connections = connections
+        self._convoys = Convoys(engine.log, settings)
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """Every event after the cursor, to the terminal one, then 1000."""
@@ -40,7 +44,17 @@ class PipelineSocket:
     async def _send(self, outlet: Outlet, execution_id: str, after: str | None) -> Ending:
         reader = await self._engine.log.follow(execution_id, after)
         with listening(self._engine, execution_id):
-            async for page in pages(reader, self._settings):
+            while not reader.ended:
+                await self._catch_up(outlet, reader)
+                if not reader.ended:
+                    await self._convoys.travel(outlet, reader)
+                    await outlet.drain()
+        return ENDED
+
+    async def _catch_up(self, outlet: Outlet, reader: Reader) -> None:
+        async with aclosing(pages(reader, self._settings, 0.0)) as behind:
+            async for page in behind:
+                if not page:
+                    return
                 for data in frames.joined(page, frames.websocket, self._settings.write_bytes):
                     await outlet.write(data)
-        return ENDED
