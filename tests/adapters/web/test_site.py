@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,7 +14,9 @@ from aiohttp import web
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+import rxstream as rxs
 from rxstream import Engine
+from rxstream import operators as ops
 from rxstream.adapters.web import setup
 from rxstream.adapters.web.openapi import document
 from rxstream.adapters.web.site import content_policy
@@ -99,6 +103,34 @@ async def test_metrics_are_prometheus_text(engine: Engine, url: str, http: Http)
         assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         text = await response.text()
     assert re.search(r"^rxstream_\w+({.*})? [\d.e+]+$", text, re.MULTILINE)
+
+
+async def test_metrics_name_the_node_that_makes_others_wait(
+    engine: Engine, url: str, http: Http
+) -> None:
+    async def never(number: int) -> int:
+        await asyncio.Event().wait()
+        return number
+
+    @rxs.graph
+    def g() -> Any:
+        numbers = rxs.source(range(1_000)).named("numbers")
+        return numbers.pipe(ops.map_async(never)).named("stuck")
+
+    execution = await engine.start(g)
+    text = ""
+    async with asyncio.timeout(10):
+        while "rxstream_bottleneck{" not in text:
+            async with http.get(f"{url}/metrics") as response:
+                text = await response.text()
+    told = f'{{graph="g",execution="{execution.id}"'
+    assert f'rxstream_bottleneck{told},node="stuck",cause="slow"}}' in text
+    edge = f'{told},edge="numbers->stuck",policy="block"}}'
+    assert f"rxstream_edge_depth{edge} 64\n" in text
+    assert f"rxstream_edge_elements_total{edge} 65\n" in text
+    assert re.search(re.escape(f"rxstream_edge_blocked_seconds_total{edge}") + r" 0\.\d+", text)
+    assert f'rxstream_node_errors_total{told},node="stuck",operator="map_async"}} 0\n' in text
+    execution.cancel()
 
 
 async def test_the_page_is_served_with_a_policy_its_own_script_passes(url: str, http: Http) -> None:
