@@ -2,7 +2,7 @@
 
 The first signal cancels the command's task, which closes what it opened. A second one, or 1.7 s without an
 end (a thread that does not return, a function that blocks the loop), ends the process at once: the log is
-written so that this loses nothing that was shown.
+written so that this loses nothing that was shown. A server that is told to end by SIGTERM may take longer.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self.patience = GRACE
+        """Seconds the command has to end by itself after SIGTERM."""
         self._interrupt: Callable[[], object] | None = None
         self._previous: dict[int, Any] = {}
 
@@ -57,9 +59,12 @@ class Interruption:
             signal.signal(signum, handler)
         self._previous.clear()
 
-    def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run a command's coroutine on a loop of its own. Raises `Interrupted` when a signal ended it."""
-        with asyncio.Runner() as runner:
+    def run(self, main: Coroutine[Any, Any, T], *, virtual: bool = False) -> T:
+        """Run a command's coroutine on a loop of its own, whose time may be `virtual`.
+
+        Raises `Interrupted` when a signal ended it.
+        """
+        with asyncio.Runner(loop_factory=_virtual_loop if virtual else None) as runner:
             loop = runner.get_loop()
             task = loop.create_task(main)
 
@@ -85,12 +90,19 @@ class Interruption:
         if self.signum is not None:
             end_now(128 + signum)
         self.signum = signum
-        watchdog = threading.Timer(GRACE, end_now, (128 + signum,))
+        seconds = self.patience if signum == signal.SIGTERM else GRACE
+        watchdog = threading.Timer(seconds, end_now, (128 + signum,))
         watchdog.daemon = True
         watchdog.start()
         if self._interrupt is None:
             raise Interrupted(signum)
         self._interrupt()
+
+
+def _virtual_loop() -> asyncio.AbstractEventLoop:
+    from rxstream.testing.clock import VirtualClockLoop
+
+    return VirtualClockLoop()
 
 
 def end_now(status: int) -> None:

@@ -1,17 +1,20 @@
 """`rxstream replay`: a recorded execution, shown again or fed to a graph again.
 
-The log is only read, so it may belong to a server that runs. Without `--speed` nothing is waited for.
+The log is only read, so it may belong to a server that runs. Without `--speed` nothing is waited for. With
+`--through` the status is 0 when the outputs are equal, 1 when they differ, 2 when the record cannot be fed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+import orjson
 
-from rxstream.adapters.cli import failure, logs, show, stdout
+from rxstream.adapters.cli import failure, logs, parameters, show, stdout, target
 from rxstream.adapters.cli.interruption import interruption
 from rxstream.adapters.cli.serve import LOG
 from rxstream.errors import LogError, UnknownExecution
@@ -20,7 +23,8 @@ from rxstream.events import EventType
 if TYPE_CHECKING:
     from rxstream.adapters.logs import LogView
     from rxstream.events import StreamEvent
-    from rxstream.replay import Replay
+    from rxstream.graph import BoundGraph, Graph
+    from rxstream.replay import Replay, Rerun
 
 LAST: Final = "last"
 _NEWEST: Final = 5
@@ -31,14 +35,36 @@ _NEWEST: Final = 5
 @click.option(
     "--log", "log_path", metavar="PATH", default=LOG, show_default=True, help="The event log."
 )
-@click.option("--speed", type=float, help="1 is the original pace, 2 twice as fast; else no pauses.")
+@click.option(
+    "--speed", type=float, help="1 is the original pace, 2 twice as fast; else no pauses."
+)
 @click.option("--max-pause", type=float, metavar="SECONDS", help="Shorten longer silences to this.")
 @click.option("--after", metavar="CURSOR", help="Show what came after this event.")
 @click.option("--step", "steps", multiple=True, metavar="ID", help="Only events of this node.")
 @click.option(
-    "--type", "types", multiple=True, metavar="TYPE", help="Only events of this type, as step_output."
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only events of this type, as step_output.",
 )
-@click.option("--jsonl", is_flag=True, help="Print every event as JSON, one a line.")
+@click.option("--jsonl", is_flag=True, help="Print every event as JSON, or what a re-run found.")
+@click.option(
+    "--through", metavar="TARGET", help="Feed the recorded input to this graph and compare."
+)
+@click.option("--diff", is_flag=True, help="With --through: show each difference.")
+@parameters.option
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="ID",
+    help="With --through: one more node to replace.",
+)
+@click.option("--live", is_flag=True, help="With --through: run sources that were not recorded.")
+@click.option(
+    "--virtual", is_flag=True, help="With --through: pass the recorded time without waiting for it."
+)
 @logs.logging_options
 def replay(
     execution_id: str,
@@ -49,11 +75,31 @@ def replay(
     steps: tuple[str, ...],
     types: tuple[str, ...],
     jsonl: bool,
+    through: str | None,
+    diff: bool,
+    pairs: tuple[str, ...],
+    inputs: tuple[str, ...],
+    live: bool,
+    virtual: bool,
     verbose: int,
     log_level: str | None,
 ) -> int:
-    """Show a recorded execution again; ID is its id, or `last` for the newest in the log."""
-    logs.configure(verbose, log_level)
+    """Show a recorded execution again, or compare what a graph makes of its input.
+
+    ID is its id, or `last` for the newest in the log.
+    """
+    logs.configure(verbose, log_level, default="error" if through else "warning")
+    if through is not None:
+        _refuse(
+            {"--after": after, "--step": steps, "--type": types, "--max-pause": max_pause},
+            "without",
+        )
+        options = {"inputs": inputs, "live": live, "speed": speed}
+        return _compare(log_path, execution_id, through, pairs, options, virtual, diff, jsonl)
+    _refuse(
+        {"--diff": diff, "-p": pairs, "--input": inputs, "--live": live, "--virtual": virtual},
+        "with",
+    )
     known = sorted(str(kind) for kind in EventType)
     for name in types:
         if name not in known:
@@ -72,6 +118,58 @@ def replay(
             stdout.STDOUT if jsonl else None,
         )
     )
+
+
+def _refuse(options: dict[str, Any], how: str) -> None:
+    given = [name for name, value in options.items() if value not in (None, (), False)]
+    if given:
+        raise failure.Failure(f"{given[0]} is for a replay {how} --through TARGET", failure.USAGE)
+
+
+def _compare(
+    log_path: str,
+    name: str,
+    through: str,
+    pairs: tuple[str, ...],
+    options: dict[str, Any],
+    virtual: bool,
+    every: bool,
+    jsonl: bool,
+) -> int:
+    from rxstream.adapters.cli import difference
+
+    # what the graph prints goes to stderr, like what is said while it runs
+    with stdout.reserved() as descriptor:
+        graph = target.load(through)
+        comparing = _rerun(log_path, name, graph, pairs, options, virtual)
+        found = interruption.run(comparing, virtual=virtual)
+        if jsonl:
+            text = orjson.dumps(found.to_dict()).decode() + "\n"
+        else:
+            text = difference.text(found, colour=os.isatty(descriptor), every=every)
+        stdout.write_all(descriptor, text.encode(errors="replace"))
+    return failure.DONE if found.equal else failure.FAILED
+
+
+async def _rerun(
+    log_path: str,
+    name: str,
+    graph: Graph[..., Any] | BoundGraph,
+    pairs: tuple[str, ...],
+    options: dict[str, Any],
+    virtual: bool,
+) -> Rerun:
+    from rxstream.graph import BoundGraph
+    from rxstream.replay import rerun
+
+    schema = (graph.graph if isinstance(graph, BoundGraph) else graph).parameters
+    if virtual and options["speed"] is None:
+        options["speed"] = 1.0
+    # virtual time does not wait for threads
+    async with seen(log_path, threaded=not virtual) as log:
+        execution_id = await find(log, name)
+        with failure.building(graph.name):
+            return await rerun(log, execution_id, graph, parameters.parse(pairs, schema), **options)
 
 
 async def _replay(
@@ -135,7 +233,12 @@ async def seen(path: str, *, threaded: bool = True) -> AsyncGenerator[LogView]:
     from rxstream.adapters.logs import LogView
 
     log = LogView(path, threaded=threaded)
-    await log.open()
+    try:
+        await log.open()
+    except LogError as error:
+        if error.code != "log_missing":
+            raise
+        raise failure.Failure(error.message, failure.USAGE) from error
     try:
         yield log
     finally:
@@ -152,6 +255,6 @@ async def find(log: LogView, name: str) -> str:
     except UnknownExecution:
         there = f"the newest are {', '.join(newest)}" if newest else "it holds none"
         raise failure.Failure(
-            f"no execution has the id {name[:80]!r} in {log.path}: {there}", failure.FAILED
+            f"no execution has the id {name[:80]!r} in {log.path}: {there}", failure.USAGE
         ) from None
     return name

@@ -19,12 +19,16 @@ import apsw
 import orjson
 
 from rxstream.adapters.logs import reading, schema
+from rxstream.adapters.logs.counting import LogStatistics, statistics
+from rxstream.adapters.logs.pruning import planned
+from rxstream.adapters.logs.verifying import Verified, verify
 from rxstream.codec import Binary
 from rxstream.errors import AuthorError, LogError
 from rxstream.events import StreamEvent
+from rxstream.log import pruning
 from rxstream.log.contract import EventLog
 from rxstream.log.retention import PruneReport, Retention
-from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
+from rxstream.log.values import Commit, ExecutionRecord, Head
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,7 +69,8 @@ class LogView(EventLog):
     def _open_file(self) -> None:
         if not os.path.isfile(self.path):
             raise LogError(
-                f"there is no event log at {self.path}: name its file with --log or log="
+                f"there is no event log at {self.path}: name its file with --log or log=",
+                code="log_missing",
             )
         try:
             connection = schema.connect(self.path)
@@ -92,11 +97,21 @@ class LogView(EventLog):
     def _commit(self, commit: Commit) -> NoReturn:
         raise LogError(f"{self.path} was opened for reading only", code="log_invalid")
 
-    async def _checkpoint(self, execution_id: str) -> CheckpointInfo:
-        raise LogError("not yet")
+    async def _checkpoint(self, execution_id: str) -> NoReturn:
+        raise LogError(f"{self.path} was opened for reading only", code="log_invalid")
 
     async def _prune(self, retention: Retention, graph: str | None, dry_run: bool) -> PruneReport:
-        raise LogError("not yet")
+        if not dry_run:
+            raise LogError(f"{self.path} was opened for reading only", code="log_invalid")
+        return pruning.report(await self._ask(planned, retention, graph))
+
+    async def verify(self) -> Verified:
+        """Read everything and say what is not as it was written."""
+        return await self._ask(verify)
+
+    async def statistics(self) -> LogStatistics:
+        """What the log holds, counted; reads all of its pages."""
+        return await self._ask(statistics)
 
     # -- following -----------------------------------------------------------------------------
 

@@ -8,102 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rxstream.engine import Engine
 from rxstream.errors import AuthorError, LogError
 from rxstream.events import EventType, StreamEvent, data_json, step_json
 from rxstream.graph import BoundGraph, Graph, Node, Plan
-from rxstream.log import Commit, EventLog, ExecutionRecord, MemoryLog, Position, Reader
-from rxstream.replay.comparing import Comparison, Difference
+from rxstream.log import EventLog, ExecutionRecord, Position, Reader
+from rxstream.replay.comparing import Comparison
+from rxstream.replay.held import HeldLog
 from rxstream.replay.inputs import Decode, RecordedInput, Tape, Turns, with_inputs, without_sinks
+from rxstream.replay.result import Ending, OutputDiff, Rerun
 from rxstream.replay.steps import CutShort, StepFailed, outputs
 
 SHOWN: Final = 100
 """Differences of an output that are kept, unless told otherwise."""
 
 _HIDDEN: Final = "**********"
-
-
-@dataclass(frozen=True)
-class OutputDiff:
-    """What became of one output.
-
-    `node` is its id in the record, `beyond` counts what came after the end of a record that was cut short.
-    """
-
-    name: str
-    node: str
-    same: int
-    changed: int
-    missing: int
-    added: int
-    beyond: int
-    differences: tuple[Difference, ...]
-
-    @property
-    def equal(self) -> bool:
-        """Whether every recorded element came again, and no other."""
-        return not (self.changed or self.missing or self.added)
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How an execution ended: the type of its terminal event (None: it has not), and its error."""
-
-    event_type: str | None
-    error: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Rerun:
-    """What a re-run found.
-
-    `inputs` counts the elements each recorded input gave, `live` names the sources that ran for real, and
-    `left_out` the sinks that did not run.
-    """
-
-    execution_id: str
-    graph: str
-    inputs: Mapping[str, int]
-    live: tuple[str, ...]
-    left_out: tuple[str, ...]
-    outputs: Mapping[str, OutputDiff]
-    recorded: Ending
-    ended: Ending
-
-    @property
-    def diff(self) -> Mapping[str, tuple[Difference, ...]]:
-        """The differences by output; at most as many as were asked for."""
-        return {name: output.differences for name, output in self.outputs.items()}
-
-    @property
-    def cut_short(self) -> bool:
-        """Whether the record ends before the execution would have ended by itself."""
-        return self.recorded.event_type not in (
-            EventType.PIPELINE_COMPLETE,
-            EventType.PIPELINE_ERROR,
-        )
-
-    @property
-    def same_ending(self) -> bool:
-        """Whether it ended as the record did; a record that was cut short has no ending to compare."""
-        if self.cut_short:
-            return self.ended.event_type == EventType.PIPELINE_COMPLETE
-        recorded, ended = self.recorded.error or {}, self.ended.error or {}
-        return self.recorded.event_type == self.ended.event_type and recorded.get(
-            "code"
-        ) == ended.get("code")
-
-    @property
-    def equal(self) -> bool:
-        """Whether nothing differs: no element of any output, nor the ending."""
-        return self.same_ending and all(output.equal for output in self.outputs.values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        return {**asdict(self), "cut_short": self.cut_short, "equal": self.equal}
 
 
 @dataclass
@@ -228,7 +150,7 @@ def _prepared(
             known = ", ".join(node.id for node in plan.nodes)
             raise AuthorError(f"{name!r} is no node of graph {plan.name!r}: its nodes are {known}")
         if name not in found.counts:
-            raise _not_recorded([plan.by_id[name]], record, found)
+            raise _not_recorded(plan, [plan.by_id[name]], record, found)
     sources = {node.id for node in plan.nodes if node.kind == "source"}
     wanted = chosen | (sources & found.counts.keys())
     tape = Tape(
@@ -244,22 +166,37 @@ def _prepared(
     tape.turns = Turns([node.id for node in made.nodes if node.id in wanted])
     real = [node for node in made.nodes if node.kind == "source" and node.id not in wanted]
     if real and not live:
-        raise _not_recorded(real, record, found)
+        raise _not_recorded(made, real, record, found)
     return made, tape, tuple(node.id for node in real)
 
 
-def _not_recorded(nodes: Sequence[Node], record: ExecutionRecord, found: _Record) -> AuthorError:
+def _not_recorded(
+    plan: Plan, nodes: Sequence[Node], record: ExecutionRecord, found: _Record
+) -> AuthorError:
     listed = ", ".join(f"{node.id!r} ({node.operator} at {node.where})" for node in nodes)
     name = nodes[0].id
-    there = ", ".join(sorted(found.counts)) or "none"
+    nearest = next((node.id for node in _after(plan, name) if node.id in found.counts), None)
+    instead = (
+        f"feed {nearest!r} instead, which was published (--input or inputs=), " if nearest else ""
+    )
     return AuthorError(
         f"execution {record.execution_id} holds no elements of {listed}: publish what is to be fed again "
-        f'(return {{"{name}": …}}) and record anew, name a published node after it as an input, or let the '
-        f"source run for real (live); recorded are {there}",
+        f'(return {{"{name}": …}}) and record anew, {instead}or let sources run for real (--live or live=)',
         code="not_recorded",
         node=name,
         where=nodes[0].where,
     )
+
+
+def _after(plan: Plan, name: str) -> list[Node]:
+    """The nodes that a node reaches, in the order of the plan."""
+    reached = {name}
+    found = []
+    for node in plan.nodes:
+        if not reached.isdisjoint(node.inputs):
+            reached.add(node.id)
+            found.append(node)
+    return found
 
 
 def _pairs(plan: Plan, found: _Record, tape: Tape) -> dict[str, tuple[str, str | None]]:
@@ -277,7 +214,8 @@ def _pairs(plan: Plan, found: _Record, tape: Tape) -> dict[str, tuple[str, str |
         name, node = next(iter(new.items()))
         return {**pairs, name: (lost[0], node)}
     pairs |= {name: (node, node) for name, node in new.items()}
-    return pairs | {node: (node, None) for node in lost}
+    # a name may now belong to another node
+    return pairs | {f"{node}*" if node in pairs else node: (node, None) for node in lost}
 
 
 class _Output:
@@ -333,52 +271,8 @@ class _Prepared(BoundGraph):
 def _nothing() -> None: ...
 
 
-class _HeldLog(MemoryLog):
-    """Holds each commit until somebody has looked at its events, so that producers wait for them."""
-
-    def __init__(self) -> None:
-        super().__init__(ring_events=1)
-        self._held: tuple[Sequence[StreamEvent], asyncio.Future[int], int] | None = None
-        self._more = asyncio.Event()
-        self._refusal: LogError | None = None
-
-    def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
-        super()._published(execution_id, first, events)
-        self._latest = events
-
-    def _commit(self, commit: Commit) -> asyncio.Future[int]:
-        done = super()._commit(commit)
-        held: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        if self._refusal is not None:
-            held.set_exception(self._refusal)
-            return held
-        self._held = (self._latest, held, done.result())
-        self._more.set()
-        return held
-
-    async def next(self) -> Sequence[StreamEvent]:
-        """The events of the next commit; the one before is let go."""
-        self._release()
-        await self._more.wait()
-        assert self._held is not None  # set before the event
-        return self._held[0]
-
-    def _release(self) -> None:
-        self._more.clear()
-        if self._held is not None:
-            _, held, last = self._held
-            self._held = None
-            if not held.done():
-                held.set_result(last)
-
-    def let_go(self, refusal: LogError | None = None) -> None:
-        """Nobody looks any more."""
-        self._refusal = refusal
-        self._release()
-
-
 async def _run(bound: BoundGraph, outputs_by_node: Mapping[bytes, _Output]) -> Ending:
-    held = _HeldLog()
+    held = HeldLog()
 
     async def compare() -> Ending:
         try:

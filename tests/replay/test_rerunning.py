@@ -91,7 +91,7 @@ async def test_a_source_that_was_not_published_is_named_with_what_to_do(log: Mem
 
     execution_id = await record_of(log, secretive)
     with pytest.raises(
-        AuthorError, match=r"'numbers' \(.*\): publish .*recorded are out"
+        AuthorError, match=r"'numbers' \(.*\): publish .*feed 'out' instead"
     ) as caught:
         await rxs.rerun(log, execution_id, secretive)
     assert caught.value.code == "not_recorded"
