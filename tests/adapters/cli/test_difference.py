@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from rxstream.adapters.cli.difference import text
 from rxstream.replay import Difference, Ending, OutputDiff, Rerun
@@ -14,7 +15,7 @@ SAME = OutputDiff("out", "out", 3, 0, 0, 0, 0, ())
 FOUND = Rerun("e1", "g", {"numbers": 3}, (), (), {"out": SAME}, DONE, DONE)
 
 
-def differing(*differences: Difference, **counts: int) -> Rerun:
+def differing(*differences: Difference, **counts: Any) -> Rerun:
     return replace(FOUND, outputs={"out": replace(SAME, differences=differences, **counts)})
 
 
