@@ -1,22 +1,30 @@
 """Follows one path while its file grows, is cut short, or is rotated away and made anew.
 
-Plain blocking code without a clock: whoever owns it calls `read` now and then, in a thread. A file is
-known by its inode and by a digest of its first bytes, because inodes are given out again and a file can
-be rewritten in place. It must not know about lines.
+Plain blocking code without a clock: whoever owns it calls `read` now and then, in a thread. A file is known
+by what lies around the place that was reached, because inodes are given out again and a file can be written
+anew in place. What it was rotated or copied to is found beside it, and read in the order it was written. It
+must not know about lines.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, NamedTuple
 
-from rxstream.adapters.sources.regular import CHUNK_BYTES, RegularFile
-from rxstream.errors import WorldError
+from rxstream.adapters.sources.regular import (
+    CHUNK_BYTES,
+    HEAD_BYTES,
+    Identity,
+    RegularFile,
+    Trail,
+    digest,
+)
+from rxstream.adapters.sources.rotations import Rotated, rotations
 
-_HEAD_BYTES: Final = 256
+Mark = Mapping[str, Any]
+"""A place in a file, with the file's inode and when it was changed last; inode 0 where there was none."""
 
 
 class Change(Enum):
@@ -28,121 +36,280 @@ class Change(Enum):
     """Nothing more comes of what was read so far; the next bytes are another file's first."""
 
 
+class Notice(NamedTuple):
+    """What whoever reads should know: something may be missing."""
+
+    status: str
+    message: str
+
+
+LOST = Notice("lost", "the file it stopped in is gone: lines may be missing")
+CUT = Notice("cut", "the file was cut or written anew: what was not read of it is missing")
+
+
+class _Read(NamedTuple):
+    """A rotated file that is not to be read: when it was changed last, and how it begins."""
+
+    changed_ns: int
+    head: bytes
+
+
 class Follower:
     """One path, read in order; `point(offset)` is where another one would go on."""
 
-    def __init__(self, path: str, *, start: Mapping[str, Any] | None, from_end: bool) -> None:
+    def __init__(self, path: str, *, start: Mark | None, from_end: bool) -> None:
         self.path = path
         self.offset = 0
         """Where the next read begins in the present file."""
-        self.lost = False
-        """Whether the file that `start` names was not found, so that lines may be missing."""
+        self.notice: Notice | None = None
+        """What has happened; taken by whoever tells it."""
+        self.began = False
+        """Whether another file was begun; reset by whoever cares."""
         self._start = start
         self._from_end = from_end
         self._file = RegularFile(path)
-        self._head = b""
+        self._trail: Trail
+        self._older: dict[Identity, _Read] = {}
+        """Rotated files that were read, or were there before the present one."""
+        self._since_ns = 0
+        """When the present file was changed last, before it was read last: what follows it is younger."""
         self._leaving = False
+        self._over = False
 
     def open(self) -> None:
         """Look for the file the first time. It need not exist."""
         if self._start is not None:
             self._resume(self._start)
-        elif self._try_open() and self._from_end:
-            self.offset = _line_start(self._file)
-        # what appears later is read from its beginning
-        self._read_head()
+            return
+        file = _opened(self.path)
+        before = rotations(self.path)
+        if file is not None:
+            self._begin(file, _line_start(file) if self._from_end else 0)
+        else:
+            self._since_ns = max((one.changed_ns + 1 for one in before), default=0)
+        self._older = _known(one for one in before if one.identity != self._file.identity)
 
     def read(self) -> tuple[Change, bytes]:
         """The next bytes of the path, or why there are none now."""
-        if not self._file.is_open:
-            if not self._try_open():
-                return Change.QUIET, b""
-            self.offset, self._head, self._leaving = 0, b"", False
-        if self._rewritten():
-            self.offset, self._head = 0, b""
-            return Change.ENDED, b""
-        chunk = self._file.read(self.offset, CHUNK_BYTES)
+        if (self._over or not self._file.is_open) and not self._advance():
+            return Change.QUIET, b""
+        chunk = None if self._doubtful() else self._chunk()
+        if chunk is None:
+            return self._cut()
         if chunk:
             self._leaving = False
             self.offset += len(chunk)
-            self._read_head()
+            self._trail.extend(chunk)
             return Change.GREW, chunk
-        if not self._rotated():
+        if not self._superseded():
             return Change.QUIET, b""
         if not self._leaving:
             # whoever writes may not have noticed the rotation yet: look once more
             self._leaving = True
             return Change.QUIET, b""
-        self._file.close()
+        self._over = True
         return Change.ENDED, b""
 
     def point(self, offset: int) -> dict[str, Any]:
         """Where a run goes on that has seen everything before `offset` of the present file."""
-        # a file rewritten in place begins again, whatever was read of it before
-        offset = min(offset, self.offset)
-        inode = self._file.identity.inode
-        return {"inode": inode, "offset": offset, "head": _digest(self._head[:offset])}
+        if not self._file.is_open:
+            nothing = digest(b"")
+            place: dict[str, Any] = {"offset": 0, "head": nothing, "near": nothing}
+            return {**place, "inode": 0, "changed": self._since_ns}
+        # a file written anew in place begins again, whatever was read of it before
+        place = self._trail.mark(min(offset, self.offset))
+        return {
+            **place,
+            "inode": self._file.identity.inode,
+            "changed": self._since_ns,
+        }
 
     def close(self) -> None:
         """Release the file."""
         self._file.close()
 
-    # -- which file ----------------------------------------------------------------------------
+    # -- the present file ----------------------------------------------------------------------
 
-    def _try_open(self) -> bool:
-        file = RegularFile(self.path)
-        try:
-            file.open()
-        except FileNotFoundError:
+    def _begin(self, file: RegularFile, offset: int) -> None:
+        self._file.close()
+        self._since_ns = file.changed_ns()
+        self._file, self.offset, self._trail = file, offset, Trail(file, offset)
+        self._leaving = self._over = False
+
+    def _chunk(self) -> bytes | None:
+        """What follows in the present file; None when what was read of it is not there any more."""
+        near, head = self._trail.near, self._trail.head
+        since_ns = self._file.changed_ns()
+        data = self._file.read(self.offset - len(near), len(near) + CHUNK_BYTES)
+        if data[: len(near)] != near or self._file.read(0, len(head)) != head:
+            return None
+        self._since_ns = since_ns
+        return data[len(near) :]
+
+    def _doubtful(self) -> bool:
+        """Whether it was cut before enough was read of it to see that."""
+        if self.offset >= HEAD_BYTES or self._superseded():
             return False
-        self._file = file
+        copy = _copied(self._file, self._trail.mark(self.offset), self._newer())
+        if copy is not None:
+            copy.close()
+        return copy is not None
+
+    def _cut(self) -> tuple[Change, bytes]:
+        copy = _copied(self._file, self._trail.mark(self.offset), self._newer())
+        if copy is not None:
+            self._begin(copy, self.offset)
+            return self.read()
+        self.notice = CUT
+        self.offset, self._trail = 0, Trail(self._file, 0)
+        return Change.ENDED, b""
+
+    # -- the next file -------------------------------------------------------------------------
+
+    def _newer(self) -> list[Rotated]:
+        """Rotated files that are still to be read, the oldest first."""
+        return [
+            one
+            for one in rotations(self.path)
+            if one.identity != self._file.identity and not self._is_older(one)
+        ]
+
+    def _is_older(self, one: Rotated) -> bool:
+        known = self._older.get(one.identity)
+        if known is None or known.changed_ns == one.changed_ns:
+            return known is not None
+        # written to since, or another file that was given the inode of a deleted one
+        return bool(known.head) and _head(one.path).startswith(known.head)
+
+    def _superseded(self) -> bool:
+        """Whether there is something to go to after the present file."""
+        if not os.path.exists(self.path):
+            return bool(self._newer())
+        return not _is_at(self.path, self._file.identity)
+
+    def _advance(self) -> bool:
+        """Begin the file that follows, if there is one."""
+        if self._file.is_open:
+            self._older[self._file.identity] = _Read(self._file.changed_ns(), self._trail.head)
+        # opened before the others are listed, so that none can slip away in between
+        newest = _opened(self.path)
+        there = rotations(self.path)
+        newer = [one for one in there if not self._is_older(one)]
+        if newest is not None:
+            newer = [one for one in newer if one.identity != newest.identity]
+        if newer:
+            if newest is not None:
+                newest.close()
+            following = _opened(newer[0].path)
+            if following is None or following.identity != newer[0].identity:
+                if following is not None:  # they are being renamed: look again later
+                    following.close()
+                return False
+            newest = following
+        elif newest is not None:
+            mine = newest.identity
+            self._older = _known(one for one in there if one.identity != mine)
+        if newest is None:
+            return False
+        self._begin(newest, 0)
+        self.began = True
         return True
 
-    def _rotated(self) -> bool:
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return False  # nothing new to go to yet
-        return (status.st_dev, status.st_ino) != self._file.identity
+    # -- after a restart -----------------------------------------------------------------------
 
-    def _rewritten(self) -> bool:
-        if self._file.size() < self.offset:
-            return True
-        return bool(self._head) and self._file.read(0, len(self._head)) != self._head
+    def _resume(self, start: Mark) -> None:
+        file = self._find(start)
+        there = rotations(self.path)
+        if file is None:
+            self._older = _known(one for one in there if one.changed_ns < start["changed"])
+            self._since_ns = int(start["changed"])
+            if start["inode"]:
+                self.notice = LOST
+            return
+        self._begin(file, int(start["offset"]))
+        ages = [one.age for one in there if one.identity == file.identity]
+        age = ages[0] if ages else (file.changed_ns(),)
+        rotated = self._superseded()
+        self._older = _known(
+            one for one in there if one.identity != file.identity and (one.age < age or not rotated)
+        )
 
-    def _read_head(self) -> None:
-        if self._file.is_open and len(self._head) < min(self.offset, _HEAD_BYTES):
-            self._head = self._file.read(0, min(self.offset, _HEAD_BYTES))
+    def _find(self, start: Mark) -> RegularFile | None:
+        """The file of that inode under any name, else what holds the same: a copy."""
+        file = _holding(start, _named(self.path, int(start["inode"])))
+        since = [one for one in rotations(self.path) if one.changed_ns >= start["changed"]]
+        if file is None:
+            return _holding(
+                start, [*(one.path for one in since), self.path] if start["offset"] else []
+            )
+        if _is_at(self.path, file.identity):
+            copy = _copied(file, start, since)
+            if copy is not None:
+                file.close()
+                return copy
+        return file
 
-    def _resume(self, start: Mapping[str, Any]) -> None:
-        for path in self._candidates(int(start["inode"])):
-            file = RegularFile(path)
-            try:
-                file.open()
-            except (FileNotFoundError, WorldError):
-                continue
-            offset = int(start["offset"])
-            head = file.read(0, min(offset, _HEAD_BYTES))
-            if file.size() >= offset and _digest(head) == start["head"]:
-                self._file, self.offset = file, offset
-                return
+
+def _opened(path: str) -> RegularFile | None:
+    try:
+        return RegularFile(path).open()
+    except FileNotFoundError:
+        return None
+
+
+def _holding(mark: Mark, paths: Iterable[str]) -> RegularFile | None:
+    """The first file that has the place."""
+    for path in paths:
+        file = _opened(path)
+        if file is not None and file.holds(mark):
+            return file
+        if file is not None:
             file.close()
-        self.lost = int(start["offset"]) > 0
-        self._try_open()
-
-    def _candidates(self, inode: int) -> list[str]:
-        """The path itself and what it may have been renamed to, if the inode is the same."""
-        folder = os.path.dirname(self.path) or "."
-        try:
-            with os.scandir(folder) as entries:
-                found = [entry.path for entry in entries if entry.inode() == inode]
-        except OSError:
-            return []
-        return found
+    return None
 
 
-def _digest(head: bytes) -> str:
-    return blake2b(head, digest_size=8).hexdigest()
+def _copied(file: RegularFile, mark: Mark, rotated: Iterable[Rotated]) -> RegularFile | None:
+    """What of a file was copied away before it was cut: it has the place, and the file has not its end."""
+    for one in rotated:
+        copy = _opened(one.path)
+        if copy is None:
+            continue
+        end = copy.size()
+        if copy.holds(mark) and not file.holds(Trail(copy, end).mark(end)):
+            return copy
+        copy.close()
+    return None
+
+
+def _is_at(path: str, identity: Identity) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == identity
+
+
+def _known(found: Iterable[Rotated]) -> dict[Identity, _Read]:
+    return {one.identity: _Read(one.changed_ns, _head(one.path)) for one in found}
+
+
+def _head(path: str) -> bytes:
+    file = _opened(path)
+    if file is None:
+        return b""
+    try:
+        return file.read(0, HEAD_BYTES)
+    finally:
+        file.close()
+
+
+def _named(path: str, inode: int) -> list[str]:
+    """What has that inode now, in the folder of the path."""
+    try:
+        with os.scandir(os.path.dirname(path) or ".") as entries:
+            return [entry.path for entry in entries if entry.inode() == inode]
+    except OSError:
+        return []
 
 
 def _line_start(file: RegularFile) -> int:

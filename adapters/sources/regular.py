@@ -91,6 +91,10 @@ class RegularFile:
         """Its size in bytes now."""
         return os.fstat(self._fd).st_size
 
+    def changed_ns(self) -> int:
+        """When it was changed last, in nanoseconds."""
+        return os.fstat(self._fd).st_mtime_ns
+
     def close(self) -> None:
         """Release the file descriptor."""
         fd, self._fd = self._fd, -1

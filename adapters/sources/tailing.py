@@ -56,13 +56,17 @@ class TailSource(Source[str]):
         follower = Follower(self._path, start=port.start, from_end=not self._from_start)
         try:
             await blocking(follower.open)
-            if follower.lost:
-                _log.warning("tail_lost_its_file", path=self._path, node=port.node_id)
-                port.progress(None, "the file it stopped in is gone: lines may be missing", "lost")
             splitter = self._splitter(follower.offset)
             port.seek_point(follower.point(splitter.offset))
+            yield []
             while True:
+                self._tell(follower, port)
                 change, chunk = await blocking(follower.read)
+                if follower.began:
+                    # what was read before may be deleted long before the first line comes
+                    follower.began = False
+                    port.seek_point(follower.point(0))
+                    yield []
                 if change is Change.GREW:
                     splitter.feed(chunk)
                 elif change is Change.QUIET:
@@ -78,6 +82,12 @@ class TailSource(Source[str]):
                     splitter = self._splitter(0)
         finally:
             follower.close()
+
+    def _tell(self, follower: Follower, port: SourcePort) -> None:
+        notice, follower.notice = follower.notice, None
+        if notice is not None:
+            _log.warning(f"tail_{notice.status}", path=self._path, node=port.node_id)
+            port.progress(None, notice.message, notice.status)
 
     def _splitter(self, offset: int) -> LineSplitter:
         return LineSplitter(
@@ -103,7 +113,12 @@ def tail(
     With `from_start=False` only lines finished from now on are emitted. A line counts once its line feed
     is written. When the file is renamed and made anew, the rest of the old one is read until it was quiet
     for `poll` seconds, then the new one from its start; what a rotated or cut file left unfinished is a
-    line of its own. A resumed run finds its file by inode, also under another name in the same folder.
+    line of its own.
+
+    Resumed by byte: each line is emitted exactly once, also when the file was rotated meanwhile, once or
+    often, renamed or copied and cut: what it became is looked for in its folder and read before what
+    follows. What was compressed or deleted before it was read is missing; that the file is gone, or was cut
+    without a copy, is told as progress with status `lost` or `cut`.
     """
     if not poll > 0:
         raise AuthorError(f"tail needs a poll interval above 0 seconds, not {poll}")
