@@ -6,45 +6,53 @@ threads, nor what is not on the disk yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import apsw
 import orjson
 
+from rxstream.adapters.logs import digests
 from rxstream.adapters.logs.states import States, fold
-from rxstream.adapters.logs.writer import chained
 from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
 from rxstream.events import StreamEvent, unseal
-from rxstream.log.contract import ExecutionRecord, Head
 from rxstream.log.ring import READ_BYTES
+from rxstream.log.values import ExecutionRecord, Head
 
 
 def head(connection: apsw.Connection, execution_id: str) -> Head | None:
     """What can be read of an execution; None when there is none of that id."""
     row = connection.execute(
-        """SELECT ended, (SELECT max(last) FROM events WHERE execution = executions.id)
+        """SELECT ended, trimmed, (SELECT max(last) FROM events WHERE execution = executions.id)
            FROM executions WHERE execution_id = ?""",
         (execution_id,),
     ).fetchone()
-    return None if row is None else Head(1, row[1] or 0, bool(row[0]))
+    return None if row is None else Head(row[1] + 1, row[2] or 0, bool(row[0]))
 
 
 def events(
     connection: apsw.Connection, execution_id: str, after: int, limit: int
 ) -> list[StreamEvent]:
-    """At most `limit` events past `after`, and about 1 MiB."""
+    """At most `limit` events past `after`, and about 1 MiB. Raises `LogError` when the next is damaged."""
     found: list[StreamEvent] = []
     size = 0
     chunks = connection.execute(
-        """SELECT first, payload FROM events
+        """SELECT first, last, at, digest, payload FROM events
            WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) AND last > ?
            ORDER BY last""",
         (execution_id, after),
     )
-    for first, payload in chunks:
+    for first, last, at, digest, payload in chunks:
+        if digests.of_events(execution_id, first, last, at, payload) != digest:
+            if found:
+                return found
+            raise LogError(
+                f"events {first} to {last} of {execution_id} are damaged: go on after {last}, or see "
+                "`rxstream log verify`",
+                code="log_corrupt",
+            )
         lines = payload.split(b"\n")
         begin = max(0, after + 1 - first)
         for number, line in enumerate(lines[begin:], first + begin):
@@ -99,13 +107,26 @@ def records(
 
 
 def states(connection: apsw.Connection, execution_id: str) -> States:
-    """Every node's state at the last commit."""
-    rows = connection.execute(
-        """SELECT payload FROM states
-           WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) ORDER BY id""",
+    """Every node's state at the last commit. Raises `LogError` when a row of it is damaged."""
+    return fold(state_rows(connection, execution_id))
+
+
+def state_rows(connection: apsw.Connection, execution_id: str) -> Iterator[bytes]:
+    """What the state is folded from, in order. Raises `LogError` when a row is damaged or missing."""
+    expected = None
+    for position, digest, payload in connection.execute(
+        """SELECT position, digest, payload FROM states
+           WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) ORDER BY position""",
         (execution_id,),
-    )
-    return fold(payload for (payload,) in rows)
+    ):
+        whole = expected in (None, position)
+        if not whole or digests.of_state(execution_id, position, payload) != digest:
+            raise LogError(
+                f"the stored state of {execution_id} is damaged at its row {position}",
+                code="log_corrupt",
+            )
+        expected = position + 1
+        yield payload
 
 
 def blob(connection: apsw.Connection, execution_id: str, sha256: str) -> Binary | None:
@@ -120,24 +141,6 @@ def blob(connection: apsw.Connection, execution_id: str, sha256: str) -> Binary 
     found = Binary(*row)
     if found.sha256 != sha256:
         raise LogError(f"the stored bytes of {sha256} are damaged", code="log_corrupt")
-    return found
-
-
-def damage(connection: apsw.Connection) -> list[str]:
-    """What is wrong with the events, a line for each execution; reads everything."""
-    found: list[str] = []
-    for row, execution_id in connection.execute("SELECT id, execution_id FROM executions"):
-        last, before = 0, b""
-        chunks = connection.execute(
-            "SELECT first, last, digest, payload FROM events WHERE execution = ? ORDER BY last",
-            (row,),
-        )
-        for first, end, digest, payload in chunks:
-            before = chained(before, last + 1, payload)
-            if first != last + 1 or end != last + 1 + payload.count(b"\n") or digest != before:
-                found.append(f"{execution_id}: events {first} to {end} are not what was written")
-                break
-            last = end
     return found
 
 

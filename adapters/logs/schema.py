@@ -1,9 +1,9 @@
 """The SQLite file of a log: its tables, its versions, how it is opened, and what its errors mean.
 
-Events are stored in chunks of JSON lines, because a row for each event costs 2.6 times as much. Each chunk
-carries a digest over the digest before it and itself, so that flipped bits are found. States are stored as
-deltas, a row for each commit, folded from time to time. `meta` says which format the file has, which epoch
-its cursors are of, and which generation of owners may write.
+Events are stored in chunks of JSON lines, because a row for each event costs 2.6 times as much. Every row
+carries a digest (see `digests`), and the chunks of an execution a chain of them, so that flipped bits and
+lost rows are found. States are stored as deltas, a row for each commit, folded from time to time. `meta` says
+which format the file has, which epoch its cursors are of, and which generation of owners may write.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import apsw
 
+from rxstream.adapters.logs import digests
 from rxstream.errors import LogError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a file of the new kind cannot be read by the old code."""
 
 _APPLICATION_ID: Final = 0x72787331  # "rxs1": SQLite's own mark for whose file it is
@@ -29,6 +30,9 @@ CREATE TABLE executions (
     status TEXT NOT NULL DEFAULT '',
     graph TEXT NOT NULL DEFAULT '',
     ended INTEGER NOT NULL DEFAULT 0,    -- whether a terminal event is stored
+    trimmed INTEGER NOT NULL DEFAULT 0,  -- number of the last event that was taken by pruning
+    anchor BLOB NOT NULL DEFAULT x'',    -- the chain up to there
+    digest BLOB NOT NULL DEFAULT x'',    -- of all of the row except the id
     record BLOB                          -- JSON
 );
 CREATE INDEX executions_by_status ON executions (status, id);
@@ -38,17 +42,26 @@ CREATE TABLE events (
     execution INTEGER NOT NULL,
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
-    digest BLOB NOT NULL,
+    at INTEGER NOT NULL,                 -- time of the last of them, milliseconds since 1970
+    digest BLOB NOT NULL,                -- of whose they are, their numbers, time and bytes
+    chain BLOB NOT NULL,                 -- of the chain before it and the digest
     payload BLOB NOT NULL                -- events first to last, a line of JSON each
 );
 CREATE UNIQUE INDEX events_by_number ON events (execution, last);
-CREATE TABLE states (id INTEGER PRIMARY KEY, execution INTEGER NOT NULL, payload BLOB NOT NULL);
-CREATE INDEX states_by_execution ON states (execution, id);
+CREATE TABLE states (
+    id INTEGER PRIMARY KEY,
+    execution INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- order of application, without a gap
+    digest BLOB NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE UNIQUE INDEX states_by_position ON states (execution, position);
 CREATE TABLE blobs (
     id INTEGER PRIMARY KEY,
     execution INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     media_type TEXT NOT NULL,
+    last INTEGER NOT NULL,               -- number of the last event that mentions it
     data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX blobs_by_digest ON blobs (execution, sha256);
@@ -106,6 +119,8 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
     is_new = connection.pragma("schema_version") == 0
     if not is_new and mark != _APPLICATION_ID:
         raise LogError(f"{path} is a database of another program: name another file")
+    if is_new:
+        connection.pragma("auto_vacuum", 2)  # so that what is pruned can be given back, in steps
     if connection.pragma("journal_mode", "wal") != "wal":
         raise LogError(
             f"{path}: its file system cannot hold a write-ahead log: choose another place"
@@ -120,9 +135,11 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
         if is_new:
             connection.execute(_TABLES)
             connection.pragma("application_id", _APPLICATION_ID)
+            epoch = secrets.token_hex(4)
+            check = digests.of_meta(FORMAT, epoch)
             connection.executemany(
                 "INSERT INTO meta VALUES (?, ?)",
-                [("format", FORMAT), ("epoch", secrets.token_hex(4)), ("generation", 0)],
+                [("format", FORMAT), ("epoch", epoch), ("check", check), ("generation", 0)],
             )
         meta = _meta(path, connection)
         generation = int(meta["generation"]) + 1

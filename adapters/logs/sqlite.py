@@ -13,19 +13,29 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
 import apsw
+import structlog
 
-from rxstream.adapters.logs import reading, schema
+from rxstream.adapters.logs import folding, reading, schema
+from rxstream.adapters.logs import pruning as file_pruning
 from rxstream.adapters.logs.lock import FileLock
+from rxstream.adapters.logs.verifying import verify
 from rxstream.adapters.logs.writer import Outcome, Writer
 from rxstream.codec import Binary
-from rxstream.errors import LogError
+from rxstream.errors import LogError, UnknownExecution
 from rxstream.events import StreamEvent
+from rxstream.log import pruning
 from rxstream.log.contract import EventLog
+from rxstream.log.pruning import Taking
 from rxstream.log.retention import PruneReport, Retention
 from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
 
+_log = structlog.get_logger("rxstream.log")
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_Step = tuple[list[Taking], list[tuple[str, int | None]]]
+"""What is left to take, and the first event of those that lost some."""
 
 _READERS: Final = 3
 """Threads that read; more only queue for the disk."""
@@ -48,14 +58,22 @@ class SQLiteLog(EventLog):
         ring_events: int = 4_096,
         ring_bytes: int = 64 * 1024 * 1024,
         vfs: str | None = None,
+        retention: Retention | None = None,
+        prune_every_s: float = 60.0,
     ) -> None:
-        super().__init__(ring_events=ring_events, ring_bytes=ring_bytes)
+        super().__init__(
+            ring_events=ring_events,
+            ring_bytes=ring_bytes,
+            retention=retention,
+            prune_every_s=prune_every_s,
+        )
         # the same file under another name has the same lock
         self.path = os.path.realpath(path)
         self._power_safe = power_safe
         self._vfs = vfs
         self._lock = FileLock(self.path)
         self._under_way: dict[str, asyncio.Future[int]] = {}
+        self._folding: dict[str, asyncio.Task[CheckpointInfo]] = {}
         self._idle_readers: list[apsw.Connection] = []
         self._threads: ThreadPoolExecutor | None = None
         self._writer: Writer | None = None
@@ -98,6 +116,11 @@ class SQLiteLog(EventLog):
         self._writer = Writer(connection, self.path, self.epoch, generation, deliver)
 
     async def _close(self) -> None:
+        folding = list(self._folding.values())
+        for task in folding:
+            task.cancel()
+        if folding:
+            await asyncio.wait(folding)
         await self._start_closing()
 
     def _start_closing(self) -> asyncio.Future[None]:
@@ -137,10 +160,14 @@ class SQLiteLog(EventLog):
         return future
 
     def _delivered(self, outcomes: list[Outcome]) -> None:
-        for commit, first, events, error in outcomes:
+        for commit, first, events, error, oldest, fold in outcomes:
             future = self._under_way.pop(commit.execution_id)
             if error is None:
                 self._published(commit.execution_id, first, events)
+                if oldest > 1:
+                    self.rings.trim(commit.execution_id, oldest)
+                if fold:
+                    self._fold_by_itself(commit.execution_id)
             if future.done():
                 continue  # who asked has gone
             if error is None:
@@ -148,11 +175,82 @@ class SQLiteLog(EventLog):
             else:
                 future.set_exception(error)
 
+    # -- what is kept --------------------------------------------------------------------------
+
     async def _checkpoint(self, execution_id: str) -> CheckpointInfo:
-        raise LogError("not yet")
+        under_way = self._under_way.get(execution_id)
+        if under_way is not None:
+            await asyncio.wait([under_way])
+        before = self._folding.get(execution_id)
+        if before is not None:
+            await asyncio.wait([before])
+        return await self._fold_soon(execution_id)
+
+    def _fold_soon(self, execution_id: str) -> asyncio.Task[CheckpointInfo]:
+        task = asyncio.get_running_loop().create_task(
+            self._fold(execution_id), name=f"rxstream checkpoint {execution_id}"
+        )
+        self._folding[execution_id] = task
+        task.add_done_callback(lambda _: self._fold_done(execution_id, task))
+        return task
+
+    async def _fold(self, execution_id: str) -> CheckpointInfo:
+        folded = await self._ask(folding.folded, execution_id)
+
+        def exchange(connection: apsw.Connection) -> None:
+            if folding.exchange(connection, execution_id, folded):
+                writer.folded(execution_id, folded.upto, folded.payloads)
+
+        writer = self._open_writer()
+        await asyncio.wrap_future(writer.ask(exchange))
+        return folded.info
+
+    def _fold_done(self, execution_id: str, task: asyncio.Task[CheckpointInfo]) -> None:
+        if self._folding.get(execution_id) is task:
+            del self._folding[execution_id]
+
+    def _fold_by_itself(self, execution_id: str) -> None:
+        """The deltas have grown."""
+        if execution_id in self._folding or not self.is_open:
+            return
+
+        def tell(task: asyncio.Task[CheckpointInfo]) -> None:
+            if task.cancelled():
+                return
+            error = task.exception()
+            if error is None:
+                self.on_checkpoint(execution_id, task.result())
+            elif not isinstance(error, UnknownExecution):
+                _log.error("a checkpoint failed", execution_id=execution_id, error=str(error))
+
+        self._fold_soon(execution_id).add_done_callback(tell)
 
     async def _prune(self, retention: Retention, graph: str | None, dry_run: bool) -> PruneReport:
-        raise LogError("not yet")
+        takings = await self._ask(file_pruning.planned, retention, graph)
+        report = pruning.report(takings)
+        writer = self._open_writer()
+        while takings and not dry_run:
+
+            def step(connection: apsw.Connection, left: list[Taking] = takings) -> _Step:
+                taken = file_pruning.take(connection, left)
+                for execution_id, _ in taken[1]:
+                    writer.forget(execution_id)
+                return taken
+
+            takings, done = await asyncio.wrap_future(writer.ask(step))
+            for execution_id, oldest in done:
+                self._taken(execution_id, oldest)
+        if report.bytes and not dry_run:
+            while await asyncio.wrap_future(
+                writer.ask(file_pruning.give_back, in_transaction=False)
+            ):
+                pass
+        return report
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise LogError("the event log is not open", code="log_closed")
+        return self._writer
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -206,5 +304,5 @@ class SQLiteLog(EventLog):
         return await self._ask(reading.blob, execution_id, sha256)
 
     async def damage(self) -> list[str]:
-        """What flipped bits or foreign hands have changed, a line for each execution; reads everything."""
-        return await self._ask(reading.damage)
+        """What flipped bits or foreign hands have changed, a line for each place; reads everything."""
+        return [str(found) for found in (await self._ask(verify)).damage]

@@ -15,7 +15,7 @@ import orjson
 from rxstream.errors import LogError
 from rxstream.log.contract import Delta
 
-ROW_BYTES: Final = 4 * 1024 * 1024
+ROW_BYTES: Final = 256 * 1024
 """A row holds about this many bytes of values at most, and always at least one."""
 
 States = dict[str, dict[str, bytes]]

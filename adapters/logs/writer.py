@@ -2,33 +2,37 @@
 
 While one group is on its way to the disk the next gathers, so the group is as wide as the disk is slow.
 Sequence numbers are given here, within the transaction that stores them. When a group cannot be stored, its
-commits are tried one by one, so that a bad or a large one does not take the others with it.
+commits are tried one by one, so that a bad or a large one does not take the others with it. What else has to
+be written (checkpoints, pruning) comes between groups, a transaction for each piece of it.
 """
 
 from __future__ import annotations
 
 import queue
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from hashlib import blake2b
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
+from rxstream.adapters.logs import digests
+from rxstream.adapters.logs.rows import ROW, Tail, chunks, look_up, sign, store_states, time_of
 from rxstream.adapters.logs.schema import explained, roll_back
-from rxstream.adapters.logs.states import fold, pack, pack_whole
-from rxstream.codec import Encoder
+from rxstream.adapters.logs.states import pack
+from rxstream.codec import Binary, Encoder
 from rxstream.errors import LogError, LogLocked, RxStreamError
 from rxstream.events import TERMINAL, StreamEvent, seal
-from rxstream.log.contract import Commit, ExecutionRecord, ended_already
+from rxstream.log.contract import ended_already
+from rxstream.log.values import Commit, ExecutionRecord
 
-CHUNK_BYTES: Final = 128 * 1024
-"""A row holds events of about this many bytes at most, and always at least one."""
+T = TypeVar("T")
 
-_FOLD_BYTES: Final = 256 * 1024
-_FOLD_ROW: Final = 64  # what a row costs beside its payload
 _KNOWN: Final = 4_096
+
+_MENTION: Final = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 class Outcome(NamedTuple):
@@ -38,20 +42,16 @@ class Outcome(NamedTuple):
     first: int
     events: Sequence[StreamEvent]
     error: RxStreamError | None = None
+    oldest: int = 1
+    """The first event that is stored of the execution."""
+    fold: bool = False
+    """Whether its deltas have grown so that they should be folded."""
 
 
-@dataclass(frozen=True)
-class _Tail:
-    """Where an execution's rows end; kept, so that a commit need not look."""
-
-    row: int
-    last: int = 0
-    digest: bytes = b""
-    ended: bool = False
-    whole_bytes: int = 0
-    """Bytes of its states when they were last folded."""
-    delta_bytes: int = 0
-    """Bytes of its states' rows since then."""
+class _Job(NamedTuple):
+    function: Callable[[apsw.Connection], Any]
+    done: Future[Any]
+    in_transaction: bool
 
 
 class Writer:
@@ -71,14 +71,22 @@ class Writer:
         self._generation = generation
         self._deliver = deliver
         # bounded by whoever submits: an execution has at most one commit under way
-        self._queue: queue.SimpleQueue[Commit | None] = queue.SimpleQueue()
-        self._tails: dict[str, _Tail] = {}
+        self._queue: queue.SimpleQueue[Commit | _Job | None] = queue.SimpleQueue()
+        self._tails: dict[str, Tail] = {}
         self._thread = threading.Thread(target=self._run, name="rxstream log", daemon=True)
         self._thread.start()
 
     def submit(self, commit: Commit) -> None:
         """Store it soon."""
         self._queue.put(commit)
+
+    def ask(
+        self, function: Callable[[apsw.Connection], T], *, in_transaction: bool = True
+    ) -> Future[T]:
+        """Run a function on the thread, in a transaction of its own, after what was submitted before."""
+        done: Future[T] = Future()
+        self._queue.put(_Job(function, done, in_transaction))
+        return done
 
     def stop(self) -> None:
         """Store what was submitted, close the file and wait until that is done."""
@@ -89,21 +97,49 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            for group in self._groups():
-                self._deliver(self._stored(group))
+            for group, jobs in self._groups():
+                if group:
+                    self._deliver(self._stored(group))
+                for job in jobs:
+                    self._do(job)
         finally:
             self._connection.close()
 
-    def _groups(self) -> Iterator[list[Commit]]:
+    def _groups(self) -> Iterator[tuple[list[Commit], list[_Job]]]:
         stopping = False
         while not stopping:
             taken = [self._queue.get()]
             while not self._queue.empty():
                 taken.append(self._queue.get())
-            group = [commit for commit in taken if commit is not None]
-            stopping = len(group) < len(taken)
-            if group:
-                yield group
+            group = [one for one in taken if isinstance(one, Commit)]
+            jobs = [one for one in taken if isinstance(one, _Job)]
+            stopping = len(group) + len(jobs) < len(taken)
+            yield group, jobs
+
+    def _do(self, job: _Job) -> None:
+        if not job.done.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._done(job)
+        except Exception as error:
+            known = isinstance(error, RxStreamError)
+            job.done.set_exception(error if known else explained(self._path, error))
+        else:
+            job.done.set_result(result)
+
+    def _done(self, job: _Job) -> Any:
+        if not job.in_transaction:
+            self._check_owner()
+            return job.function(self._connection)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._check_owner()
+            result = job.function(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            roll_back(self._connection)
+            raise
+        return result
 
     def _stored(self, group: list[Commit]) -> list[Outcome]:
         try:
@@ -115,7 +151,7 @@ class Writer:
             return [Outcome(group[0], 0, (), known)]
 
     def _transaction(self, group: list[Commit]) -> list[Outcome]:
-        changed: dict[str, _Tail] = {}
+        changed: dict[str, Tail] = {}
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._check_owner()
@@ -139,15 +175,25 @@ class Writer:
                 f"{self._path} was taken over by another process: this one cannot write it any more"
             )
 
+    def forget(self, execution_id: str) -> None:
+        """For jobs: the execution's rows were changed beside the commits, so look where they end."""
+        self._tails.pop(execution_id, None)
+
     # -- one commit ----------------------------------------------------------------------------
 
-    def _store(self, commit: Commit, changed: dict[str, _Tail]) -> Outcome:
+    def _store(self, commit: Commit, changed: dict[str, Tail]) -> Outcome:
         execution_id = commit.execution_id
         tail = (
             changed.get(execution_id)
             or self._tails.get(execution_id)
-            or self._look_up(execution_id)
+            or look_up(self._connection, execution_id)
         )
+        if tail is None:
+            self._connection.execute(
+                "INSERT INTO executions (execution_id) VALUES (?)", (execution_id,)
+            )
+            tail = Tail(self._connection.last_insert_rowid())
+            sign(self._connection, tail.row)
         if tail.ended and commit.events:
             raise ended_already(execution_id)
         first = tail.last + 1
@@ -155,97 +201,89 @@ class Writer:
             seal(drafted, execution_id, self._epoch, number)
             for number, drafted in enumerate(commit.events, first)
         ]
-        tail = self._store_events(events, tail)
-        if commit.events and commit.events[-1].event_type in TERMINAL:
+        tail = self._store_events(execution_id, events, tail)
+        ending = bool(commit.events) and commit.events[-1].event_type in TERMINAL
+        if ending:
             tail = replace(tail, ended=True)
             self._connection.execute("UPDATE executions SET ended = 1 WHERE id = ?", (tail.row,))
             self._connection.execute("DELETE FROM states WHERE execution = ?", (tail.row,))
         elif commit.states:
             tail = self._store_states(commit, tail)
+        if commit.blobs:
+            self._store_blobs(commit.blobs, tail)
         if commit.record is not None:
-            self._store_record(commit.record, tail.row)
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO blobs (execution, sha256, media_type, data) VALUES (?, ?, ?, ?)",
-            [(tail.row, key, blob.media_type, blob.data) for key, blob in commit.blobs.items()],
-        )
+            self._store_record(commit.record, tail)
+        if ending or commit.record is not None:
+            sign(self._connection, tail.row)
+        fold = tail.due and not tail.folding and not tail.ended
+        if fold:
+            tail = replace(tail, folding=True)
         changed[execution_id] = tail
-        return Outcome(commit, first, events)
+        return Outcome(commit, first, events, oldest=tail.oldest, fold=fold)
 
-    def _look_up(self, execution_id: str) -> _Tail:
-        row = self._connection.execute(
-            "SELECT id, ended FROM executions WHERE execution_id = ?", (execution_id,)
-        ).fetchone()
-        if row is None:
-            self._connection.execute(
-                "INSERT INTO executions (execution_id) VALUES (?)", (execution_id,)
-            )
-            return _Tail(self._connection.last_insert_rowid())
-        last, digest = self._connection.execute(
-            "SELECT last, digest FROM events WHERE execution = ? ORDER BY last DESC LIMIT 1",
-            (row[0],),
-        ).fetchone() or (0, b"")
-        size = self._connection.execute(
-            "SELECT total(length(payload)) FROM states WHERE execution = ?", (row[0],)
-        ).get
-        return _Tail(row[0], last, digest, bool(row[1]), whole_bytes=int(size))
-
-    def _store_events(self, events: Sequence[StreamEvent], tail: _Tail) -> _Tail:
-        last, digest = tail.last, tail.digest
-        for lines in _chunks(events):
+    def _store_events(self, execution_id: str, events: Sequence[StreamEvent], tail: Tail) -> Tail:
+        last, chain = tail.last, tail.chain
+        for lines in chunks(events):
             payload = b"\n".join(lines)
             if payload.count(b"\n") != len(lines) - 1:
                 raise LogError("an event's JSON holds a line break", code="log_invalid")
             first, last = last + 1, last + len(lines)
-            digest = chained(digest, first, payload)
+            at = time_of(lines[-1])
+            digest = digests.of_events(execution_id, first, last, at, payload)
+            chain = digests.chained(chain, digest)
             self._connection.execute(
-                "INSERT INTO events (execution, first, last, digest, payload) VALUES (?, ?, ?, ?, ?)",
-                (tail.row, first, last, digest, payload),
+                """INSERT INTO events (execution, first, last, at, digest, chain, payload)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                (tail.row, first, last, at, digest, chain, payload),
             )
-        return replace(tail, last=last, digest=digest)
+            self._mention(payload, tail.row, last)
+        return replace(tail, last=last, chain=chain)
 
-    def _store_states(self, commit: Commit, tail: _Tail) -> _Tail:
-        added = self._store_rows(tail.row, pack(commit.states))
-        tail = replace(tail, delta_bytes=tail.delta_bytes + added)
-        if tail.delta_bytes <= max(_FOLD_BYTES, tail.whole_bytes):
-            return tail
-        # each byte is folded about twice in its life, and a restore reads at most twice the state
-        rows = self._connection.execute(
-            "SELECT payload FROM states WHERE execution = ? ORDER BY id", (tail.row,)
+    def _store_states(self, commit: Commit, tail: Tail) -> Tail:
+        rows = list(pack(commit.states))
+        store_states(self._connection, tail.row, commit.execution_id, tail.position, rows)
+        return replace(
+            tail,
+            position=tail.position + len(rows),
+            delta_bytes=tail.delta_bytes + sum(map(len, rows)) + ROW * len(rows),
+            delta_rows=tail.delta_rows + len(rows),
         )
-        states = fold(payload for (payload,) in rows)
-        self._connection.execute("DELETE FROM states WHERE execution = ?", (tail.row,))
-        whole = self._store_rows(tail.row, pack_whole(states))
-        return replace(tail, whole_bytes=whole, delta_bytes=0)
 
-    def _store_rows(self, execution: int, payloads: Iterator[bytes]) -> int:
-        size = 0
-        for payload in payloads:
-            self._connection.execute(
-                "INSERT INTO states (execution, payload) VALUES (?, ?)", (execution, payload)
-            )
-            size += len(payload) + _FOLD_ROW
-        return size
+    def _store_blobs(self, blobs: Mapping[str, Binary], tail: Tail) -> None:
+        self._connection.executemany(
+            """INSERT INTO blobs (execution, sha256, media_type, last, data) VALUES (?, ?, ?, ?, ?)
+               ON CONFLICT (execution, sha256) DO UPDATE SET last = excluded.last""",
+            [(tail.row, key, blob.media_type, tail.last, blob.data) for key, blob in blobs.items()],
+        )
 
-    def _store_record(self, record: ExecutionRecord, row: int) -> None:
+    def _store_record(self, record: ExecutionRecord, tail: Tail) -> None:
+        encoded = Encoder().encode(record)
         self._connection.execute(
             "UPDATE executions SET status = ?, graph = ?, record = ? WHERE id = ?",
-            (record.status, record.graph, Encoder().encode(record), row),
+            (record.status, record.graph, encoded, tail.row),
         )
+        self._mention(encoded, tail.row, tail.last)
 
+    def _mention(self, json: bytes, row: int, last: int) -> None:
+        """A blob stays as long as the last event that mentions it."""
+        if b'"sha256":"' in json:
+            self._connection.executemany(
+                "UPDATE blobs SET last = ? WHERE execution = ? AND sha256 = ?",
+                [(last, row, found.decode()) for found in set(_MENTION.findall(json))],
+            )
 
-def chained(before: bytes, first: int, payload: bytes) -> bytes:
-    """The digest of a chunk: of the digest before it, its first number and its bytes."""
-    return blake2b(b"%b%d\n%b" % (before, first, payload), digest_size=16).digest()
-
-
-def _chunks(events: Sequence[StreamEvent]) -> Iterator[list[bytes]]:
-    lines: list[bytes] = []
-    size = 0
-    for event in events:
-        if lines and size + len(event.json) > CHUNK_BYTES:
-            yield lines
-            lines, size = [], 0
-        lines.append(event.json)
-        size += len(event.json)
-    if lines:
-        yield lines
+    def folded(self, execution_id: str, upto: int, rows: Sequence[bytes]) -> None:
+        """For a job: these rows are in the place of the states up to a position now."""
+        tail = self._tails.get(execution_id)
+        if tail is not None:
+            size, count = self._connection.execute(
+                "SELECT total(length(payload)), count(*) FROM states WHERE execution = ? AND position > ?",
+                (tail.row, upto),
+            ).fetchone() or (0, 0)
+            self._tails[execution_id] = replace(
+                tail,
+                whole_bytes=sum(map(len, rows)) + ROW * len(rows),
+                delta_bytes=int(size) + ROW * count,
+                delta_rows=count,
+                folding=False,
+            )
