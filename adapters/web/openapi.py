@@ -47,6 +47,7 @@ def _paths() -> Schema:
         "schema": _TEXT,
         "description": "Wins over after.",
     }
+    replay = _replay()
     accepted = {"202": _json("Accepted.", _ref("Accepted")), "409": _refused()}
     upgrade = {"101": {"description": "The connection speaks WebSocket."}}
     return {
@@ -154,11 +155,17 @@ def _paths() -> Schema:
                 execution,
                 after,
                 resume,
+                *replay,
             )
         },
         "/ws/pipeline/{id}": {
             "get": _operation(
-                "socket_events", "Events of one execution over WebSocket", upgrade, execution, after
+                "socket_events",
+                "Events of one execution over WebSocket",
+                upgrade,
+                execution,
+                after,
+                *replay,
             )
         },
         "/ws": {"get": _operation("socket", "Many executions over one WebSocket", upgrade)},
@@ -179,6 +186,20 @@ def _paths() -> Schema:
             "get": _operation("openapi", "This", {"200": _json("This.", {"type": "object"})})
         },
     }
+
+
+def _replay() -> list[Schema]:
+    """What the streams can be asked beside where to go on."""
+    positive = {"type": "number", "exclusiveMinimum": 0}
+    names = {"type": "array", "items": _TEXT}
+    types = {"type": "array", "items": {"enum": [str(kind) for kind in EventType]}}
+    return [
+        _query("replay", {"enum": ["0", "1"]}, "1: what was recorded is marked as replayed."),
+        _query("speed", positive, "Of a replay: 1 is the original pace; without it no pauses."),
+        _query("max_pause", {"type": "number", "minimum": 0}, "Of a replay: seconds at most."),
+        _query("event_type", types, "Of a replay: only these; the ending is always told."),
+        _query("step_id", names, "Of a replay: only events of these nodes, and the ending."),
+    ]
 
 
 def _schemas() -> Schema:
@@ -236,6 +257,20 @@ def _schemas() -> Schema:
             ),
         },
     }
+    seconds = {"type": "number", "minimum": 0}
+    bottleneck = {
+        "node": nullable,
+        "where": _TEXT,
+        "cause": {"enum": ["slow", "scarce", "busy", "log"]},
+        "edge": nullable,
+        "capacity": whole,
+        "blocked_s": seconds,
+        "elapsed_s": seconds,
+        "through": nullable,
+        "waiting": {"type": "array", "items": _TEXT},
+        "share": {"type": "number", "minimum": 0, "maximum": 1},
+        "message": _TEXT,
+    }
     events = {
         "events": {"type": "array", "items": _ref("Event")},
         "cursor": _TEXT,
@@ -248,7 +283,13 @@ def _schemas() -> Schema:
         "Event": _object(event, *event),
         "Events": _object(events, *events),
         "Execution": _object(
-            {**execution, "queue": _object(queue, *queue), "result": anything, "error": record},
+            {
+                **execution,
+                "queue": _object(queue, *queue),
+                "bottleneck": _object(bottleneck, *bottleneck),
+                "result": anything,
+                "error": record,
+            },
             *execution,
         ),
         "Graph": _object(graph, *graph),

@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from rxstream.adapters.web.settings import Settings
 from rxstream.events import StreamEvent
 from rxstream.log import Reader
+from rxstream.replay import Replay
 
 
 class SlowClient(Exception):
@@ -122,7 +123,7 @@ async def send(request: web.Request, response: web.Response, timeout: float) -> 
 
 
 async def pages(
-    reader: Reader, settings: Settings, idle: float | None = None
+    reader: Reader | Replay, settings: Settings, idle: float | None = None
 ) -> AsyncGenerator[list[StreamEvent], None]:
     """Pages of the log to its end, of about `page_bytes` each; an empty one after `idle` seconds."""
     limit = 16

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from rxstream.adapters.web import frames
+from rxstream.adapters.web import frames, replaying
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
 from rxstream.adapters.web.errors import COME_BACK_S
@@ -22,6 +22,7 @@ from rxstream.adapters.web.outlet import SlowClient, pages, write_body
 from rxstream.adapters.web.settings import Settings
 from rxstream.errors import RxStreamError
 from rxstream.log import Reader
+from rxstream.replay import Replay
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
@@ -45,7 +46,9 @@ class ServerSentEvents:
         head = await log.head(execution_id)
         if head.ended and position.gap is None and position.after >= head.last:
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
-        reader = Reader(log, execution_id, position)
+        reader = replaying.asked(request.query, log, execution_id, after) or Reader(
+            log, execution_id, position
+        )
         with self._connections.enter(), listening(self._engine, execution_id):
             return await self._send(request, reader)
 
@@ -54,7 +57,7 @@ class ServerSentEvents:
             async with asyncio.timeout(self._settings.close_timeout):
                 await response.write(_COME_BACK)
 
-    async def _send(self, request: web.Request, reader: Reader) -> web.StreamResponse:
+    async def _send(self, request: web.Request, reader: Reader | Replay) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream; charset=utf-8",

@@ -10,8 +10,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from multidict import MultiMapping
 
-from rxstream.adapters.web import frames
+from rxstream.adapters.web import frames, replaying
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
 from rxstream.adapters.web.convoy import Convoys
@@ -19,6 +20,7 @@ from rxstream.adapters.web.outlet import Outlet, pages
 from rxstream.adapters.web.settings import Settings
 from rxstream.adapters.web.socket import ENDED, Ending, Socket
 from rxstream.log import Reader
+from rxstream.replay import Replay
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
@@ -38,10 +40,14 @@ class PipelineSocket:
         with self._connections.enter():
             socket = Socket(request, self._settings, self._connections)
             outlet = await socket.open()
-            sending = self._send(outlet, request.match_info["id"], request.query.get("after"))
+            sending = self._send(outlet, request.match_info["id"], request.query)
             return await socket.serve(sending)
 
-    async def _send(self, outlet: Outlet, execution_id: str, after: str | None) -> Ending:
+    async def _send(self, outlet: Outlet, execution_id: str, query: MultiMapping[str]) -> Ending:
+        after = query.get("after")
+        replay = replaying.asked(query, self._engine.log, execution_id, after)
+        if replay is not None:
+            return await self._send_again(outlet, replay)
         reader = await self._engine.log.follow(execution_id, after)
         with listening(self._engine, execution_id):
             while not reader.ended:
@@ -49,6 +55,14 @@ class PipelineSocket:
                 if not reader.ended:
                     await self._convoys.travel(outlet, reader)
                     await outlet.drain()
+        return ENDED
+
+    async def _send_again(self, outlet: Outlet, replay: Replay) -> Ending:
+        with listening(self._engine, replay.execution_id):
+            async with aclosing(pages(replay, self._settings)) as told:
+                async for page in told:
+                    for data in frames.joined(page, frames.websocket, self._settings.write_bytes):
+                        await outlet.write(data)
         return ENDED
 
     async def _catch_up(self, outlet: Outlet, reader: Reader) -> None:
