@@ -60,8 +60,9 @@ async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> 
         display.begin(node.id for node in execution.plan.nodes if node.told)
         async with display:
             terminal = await follow(engine, execution, display)
-        if display.tells_result:
-            show.tell_bottleneck(execution.statistics().bottleneck)
+        found = execution.statistics().bottleneck
+        if found is not None and display.tells_result:
+            show.tell_bottleneck(str(found), found.blocked_s)
     return show.conclude(terminal, tell_result=display.tells_result)
 
 

@@ -20,7 +20,6 @@ import orjson
 from rxstream.adapters.cli import failure, stdout
 
 if TYPE_CHECKING:
-    from rxstream.engine import Bottleneck
     from rxstream.events import StreamEvent
 
 Pressure = Callable[["StreamEvent"], Awaitable[bool]]
@@ -197,10 +196,10 @@ def conclude(terminal: StreamEvent, *, tell_result: bool) -> int:
     return ended_badly(execution, "failed", data.get("error"))
 
 
-def tell_bottleneck(found: Bottleneck | None) -> None:
+def tell_bottleneck(sentence: str, blocked_s: float) -> None:
     """Say on stderr which node made the others wait, where that took long enough to matter."""
-    if found is not None and found.blocked_s >= _LONG_S:
-        failure.say(str(found))
+    if blocked_s >= _LONG_S:
+        failure.say(sentence)
 
 
 def ended_badly(execution_id: str, status: str, error: Any) -> int:

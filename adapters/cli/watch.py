@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from rxstream.adapters.cli import failure, logs, show, stdout
 from rxstream.adapters.cli.interruption import interruption
 
 if TYPE_CHECKING:
+    from rxstream.adapters.cli.follow import Follower
     from rxstream.events import StreamEvent
 
 URL: Final = "http://127.0.0.1:8765"
@@ -55,8 +56,17 @@ async def _watch(execution_id: str, url: str, after: str | None, json_to: int | 
                 await display.show(events)
                 terminal = events[-1] if events[-1].terminal else None
     if terminal is not None:
+        if json_to is None:
+            await _tell_bottleneck(follower)
         return show.conclude(terminal, tell_result=json_to is None)
     return _conclude_from(await follower.record(), tell_result=json_to is None)
+
+
+async def _tell_bottleneck(follower: Follower) -> None:
+    with suppress(failure.Failure):  # the server may have gone since, and all that matters was seen
+        found = (await follower.record()).get("bottleneck")
+        if isinstance(found, dict):
+            show.tell_bottleneck(str(found.get("message")), float(found.get("blocked_s") or 0))
 
 
 def _conclude_from(record: dict[str, object], *, tell_result: bool) -> int:

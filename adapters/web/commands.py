@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -160,6 +161,17 @@ async def describe(
     elif record.status in ("failed", "cancelled", "interrupted"):
         told["error"] = record.error
     return told
+
+
+def bottleneck(engine: Engine, execution_id: str) -> dict[str, Any] | None:
+    """The node that makes the others wait, of an execution of this process, if one does."""
+    try:
+        found = engine.execution(execution_id).statistics().bottleneck
+    except UnknownExecution:
+        return None
+    if found is None:
+        return None
+    return {**asdict(found), "share": round(found.share, 3), "message": str(found)}
 
 
 def _time(value: datetime | None) -> str | None:

@@ -97,7 +97,9 @@ class Rest:
     async def execution(self, request: web.Request) -> web.Response:
         """One execution, also of an earlier process."""
         record = await self._engine.record(request.match_info["id"])
-        return respond(await commands.describe(self._engine, record, self._engine.queue()))
+        told = await commands.describe(self._engine, record, self._engine.queue())
+        found = commands.bottleneck(self._engine, record.execution_id)
+        return respond(told if found is None else {**told, "bottleneck": found})
 
     async def cancel(self, request: web.Request) -> web.Response:
         """End the execution now."""

@@ -19,7 +19,9 @@ def _graphs(graphs: Any) -> None: ...
 @pytest.fixture
 def server(rxstream: Any) -> Any:
     return rxstream.start(
-        "serve", "graphs.py:count", "graphs.py:breaks", "--port", "0", "--log", "memory:"
+        "serve",
+        *("graphs.py:count", "graphs.py:breaks", "graphs.py:slow"),
+        *("--port", "0", "--log", "memory:"),
     )
 
 
@@ -72,6 +74,13 @@ def test_it_shows_everything_and_ends_as_the_execution_ends(rxstream: Any, serve
     status, out, said = rxstream.run("watch", failing, "--url", server.url)
     assert (status, out) == (1, "")
     assert said[-1].startswith(f"rxstream: execution {failing} failed")
+
+
+def test_who_made_the_others_wait_is_told_at_the_end(rxstream: Any, server: Any) -> None:
+    status, out, said = rxstream.run("watch", server.execute("slow"), "--url", server.url)
+    assert (status, out) == (0, "5\n")
+    assert said[-1].startswith("rxstream: 'classify' (at ")
+    assert "makes 'numbers' wait" in said[-1]
 
 
 def test_it_survives_cut_connections_without_a_gap_or_a_double(

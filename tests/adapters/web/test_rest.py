@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import aiohttp
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
+import rxstream as rxs
 from rxstream import Engine
+from rxstream import operators as ops
+from rxstream.adapters.web.openapi import document
 from tests.adapters.web import parts
 
 Http = aiohttp.ClientSession
@@ -62,6 +67,30 @@ async def test_a_started_execution_is_at_its_location(url: str, http: Http) -> N
     assert shown["last_cursor"] == client.after
     assert shown["created_at"] <= shown["ended_at"]
     assert "error" not in shown
+
+
+async def test_an_execution_says_which_node_makes_the_others_wait(
+    engine: Engine, url: str, http: Http
+) -> None:
+    async def never(number: int) -> None:
+        await asyncio.Event().wait()
+
+    @rxs.graph
+    def g() -> Any:
+        return rxs.source(range(1_000)).named("numbers").pipe(ops.map_async(never)).named("stuck")
+
+    execution = await engine.start(g)
+    shown: dict[str, Any] = {}
+    async with asyncio.timeout(10):
+        while "bottleneck" not in shown:
+            async with http.get(f"{url}/api/executions/{execution.id}") as response:
+                shown = await response.json()
+    execution.cancel()
+    assert shown["bottleneck"]["node"] == "stuck"
+    assert shown["bottleneck"]["waiting"] == ["numbers"]
+    assert "makes 'numbers' wait" in shown["bottleneck"]["message"]
+    described = {"$ref": "#/components/schemas/Execution", **document()}
+    Draft202012Validator(described).validate(shown)
 
 
 async def test_a_failed_execution_shows_its_error_and_no_stack(
