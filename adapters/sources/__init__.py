@@ -1,8 +1,14 @@
-"""Where elements come from: files, processes, the network, timers, callbacks and other threads."""
+"""Where elements come from: files, processes, the network, timers, callbacks and other threads.
+
+Files (`lines`, `read_bytes`, `tail`), `interval`, and `http` where asked for, know their place, so a graph of
+them goes on after a crash with each element exactly once. Programs, WebSockets, callbacks and channels do
+not, and a graph of them is not resumable.
+"""
 
 from rxstream.adapters.sources.bodies import http
 from rxstream.adapters.sources.callbacks import callback
 from rxstream.adapters.sources.channel import Channel, ChannelStatistics
+from rxstream.adapters.sources.events import events
 from rxstream.adapters.sources.files import lines, read_bytes
 from rxstream.adapters.sources.processes import subprocess
 from rxstream.adapters.sources.tailing import tail
@@ -13,6 +19,7 @@ __all__ = [
     "Channel",
     "ChannelStatistics",
     "callback",
+    "events",
     "http",
     "interval",
     "lines",

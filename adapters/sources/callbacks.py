@@ -47,7 +47,8 @@ def callback(
 
     It hands over elements by `emitter.next(item)`, from any thread, and returns a function that stops it.
     With `policy="block"` a calling thread waits while `capacity` elements wait; on the event loop's own
-    thread, where nothing may wait, a full buffer fails: choose a policy that drops.
+    thread, where nothing may wait, a full buffer fails: choose a policy that drops. What pushes cannot be
+    resumed: nobody could ask for what was told before.
     """
     if capacity < 1:
         raise AuthorError(f"callback needs a capacity of at least 1, not {capacity}")

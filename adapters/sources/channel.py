@@ -41,7 +41,8 @@ class Channel(Source[T]):
 
     Elements wait here until an execution reads them, also before the first has started and after the last
     was cancelled. Several executions, or several nodes, share the elements: each goes to one of them. After
-    `close` what waits is still read, then every reader ends.
+    `close` what waits is still read, then every reader ends. It cannot be resumed: what waits here is gone
+    with the process.
     """
 
     name: ClassVar[str] = "channel"

@@ -149,6 +149,9 @@ def subprocess(
     writing until it is silent for `grace` seconds, and is then ended. Disposed early, everything it started
     is sent TERM and, `grace` seconds later, KILL. Only what became a session of its own and outlived its
     parents escapes.
+
+    It cannot be resumed: a program run again need not say the same. For one that does, and has no effects,
+    give `rxstream.source(function, repeatable=True)` a function that runs it.
     """
     if not args:
         raise AuthorError("subprocess needs a program to run")

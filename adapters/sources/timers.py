@@ -32,24 +32,36 @@ class IntervalSource(Source[int]):
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[int]]:
         clock = asyncio.get_running_loop().time
-        first = 0 if port.start is None else int(port.start)
-        start = clock()
+        first, left = port.start or (0, self._period)
+        start = clock() + left - self._period
         count = 0
-        while True:
+
+        def due() -> int:
             # ticks that were due before this one and found nobody are skipped
-            count = max(count, int((clock() - start) / self._period) - 1)
+            return max(count, int((clock() - start) / self._period) - 1)
+
+        def place() -> tuple[int, float]:
+            coming = due()
+            return first + coming, max(0.0, start + (coming + 1) * self._period - clock())
+
+        port.seek_point(place)
+        yield []
+        while True:
+            count = due()
             await asyncio.sleep(max(0.0, start + (count + 1) * self._period - clock()))
-            port.seek_point(first + count + 1)
-            yield [first + count]
-            count += 1
+            ticked, count = count, count + 1
+            port.seek_point(place)
+            yield [first + ticked]
 
 
 def interval(period: float | timedelta) -> Stream[int]:
     """0, 1, 2 … every `period` seconds, the first after one period; never ends.
 
     A tick's number is the count of periods, so it tells the time: when nobody takes ticks for a while, those
-    that are overdue are skipped, except the latest, and its number shows how many. A resumed run goes on
-    with the next number; the time between is not counted.
+    that are overdue are skipped, except the latest, and its number shows how many.
+
+    Resumed with the next number after the seconds that were left; the time between is not counted. Each
+    number is emitted at most once.
     """
     seconds = period.total_seconds() if isinstance(period, timedelta) else period
     if not 0 < seconds < float("inf"):

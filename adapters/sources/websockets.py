@@ -156,7 +156,8 @@ def websocket(
     `send` is sent first, to subscribe to something. It ends when the server closes with code 1000 or none;
     any other code, a connection that is cut, or a message above `max_msg_size` bytes is a
     `WorldError`. After `heartbeat` seconds of silence a ping is sent, and after as many without an answer
-    it fails with `ExecutionTimeout`. Headers and query are not shown in graphs and errors.
+    it fails with `ExecutionTimeout`. Headers and query are not shown in graphs and errors. It cannot be
+    resumed: what was sent while nobody listened is gone.
     """
     if not url.startswith(("ws://", "wss://", "http://", "https://")):
         raise AuthorError(

@@ -82,6 +82,27 @@ def test_a_resumed_run_goes_on_with_the_next_number() -> None:
     virtually(scenario())
 
 
+def test_a_resumed_run_waits_only_for_the_seconds_that_were_left() -> None:
+    async def scenario() -> None:
+        for stopped_at in (0.0, 0.25, 0.75, 1.5, 2.25, 2.75):
+            begun = now()
+            async with running(sources.interval(1)) as first:
+                seen = asyncio.ensure_future(first.take(4))
+                await asyncio.sleep(0)
+                await asyncio.sleep(stopped_at)
+                point = first.port.offset
+                seen.cancel()
+                await asyncio.wait([seen])
+            ticks = int(stopped_at)
+            async with running(sources.interval(1), start=point) as second:
+                assert list(await second.step()) == [ticks]
+                assert now() - begun == ticks + 1
+                assert list(await second.step()) == [ticks + 1]
+                assert now() - begun == ticks + 2
+
+    virtually(scenario())
+
+
 async def test_a_stream_of_ticks_runs_on_a_real_clock() -> None:
     seen = []
     async for tick in sources.interval(0.01):
