@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rxstream.codec import Binary
@@ -10,7 +12,7 @@ from rxstream.log import Commit, MemoryLog
 from tests.log.parts import begin, drained, finish, record
 
 
-async def opened(**settings: int) -> MemoryLog:
+async def opened(**settings: Any) -> MemoryLog:
     log = MemoryLog(**settings)
     await log.open()
     return log
