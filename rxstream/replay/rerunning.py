@@ -20,7 +20,7 @@ from rxstream.replay.comparing import Comparison
 from rxstream.replay.held import HeldLog
 from rxstream.replay.inputs import Decode, RecordedInput, Tape, Turns, with_inputs, without_sinks
 from rxstream.replay.result import Ending, OutputDiff, Rerun
-from rxstream.replay.steps import CutShort, StepFailed, outputs
+from rxstream.replay.steps import CutShort, StepFailed, UnknownStep, outputs
 
 SHOWN: Final = 100
 """Differences of an output that are kept, unless told otherwise."""
@@ -245,7 +245,7 @@ class _Output:
         if not self._page:
             try:
                 self._page = (await anext(self._pages))[::-1]
-            except (StopAsyncIteration, CutShort, StepFailed):
+            except (StopAsyncIteration, CutShort, StepFailed, UnknownStep):
                 return None
         return data_json(self._page.pop())
 

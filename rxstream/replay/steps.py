@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from rxstream.engine.stored_error import ERROR_CLASSES
-from rxstream.errors import RxStreamError, WorldError
+from rxstream.errors import AuthorError, RxStreamError, WorldError
 from rxstream.events import EventType, StreamEvent, data_json, step_json
 from rxstream.log import EventLog, Position, Reader
 
@@ -36,16 +36,24 @@ class StepFailed(Exception):
         self.error = error
 
 
+class UnknownStep(AuthorError):
+    """The execution has no node of that id."""
+
+    code = "unknown_step"
+
+
 async def outputs(
     log: EventLog, execution_id: str, step: str, *, after: int = 0, until: int | None = None
 ) -> AsyncIterator[list[StreamEvent]]:
     """Pages of a node's `step_output` events past `after`, as they come; none but the last are empty.
 
-    `until` is the last event that counts. Raises `StepFailed` where the node failed, and `CutShort` where the
+    `until` is the last event that counts. Raises `UnknownStep` at the end of an execution that never said
+    anything of the node, `StepFailed` where the node failed, and `CutShort` where the
     execution failed or was cancelled before the node had ended, or what counts of it ends.
     """
     mine = orjson.dumps(step)
     reader = Reader(log, execution_id, Position(after, None))
+    nodes: set[bytes] = set()
     while True:
         page: list[StreamEvent] = []
         ending: BaseException | None = None
@@ -56,7 +64,9 @@ async def outputs(
             if until is not None and event.sequence > until:
                 over, ending = True, _cut_short(step, execution_id, "what is read of it ends")
                 break
-            if step_json(event) == mine:
+            node = step_json(event)
+            nodes.add(node)
+            if node == mine:
                 if event.event_type == EventType.STEP_OUTPUT:
                     page.append(event)
                 elif event.event_type == EventType.STEP_COMPLETE:
@@ -67,7 +77,9 @@ async def outputs(
                     break
             elif event.terminal:
                 over = True
-                if event.event_type != EventType.PIPELINE_COMPLETE:
+                if not after and mine not in nodes:
+                    ending = _unknown(step, execution_id, nodes)
+                elif event.event_type != EventType.PIPELINE_COMPLETE:
                     ending = _cut_short(step, execution_id, _ENDED[event.event_type])
             if event.sequence == until and not over:
                 over, ending = True, _cut_short(step, execution_id, "what is read of it ends")
@@ -83,6 +95,13 @@ _ENDED: Final[Mapping[str, str]] = {
     EventType.PIPELINE_ERROR: "the execution failed",
     EventType.PIPELINE_CANCELLED: "the execution was cancelled",
 }
+
+
+def _unknown(step: str, execution_id: str, nodes: set[bytes]) -> UnknownStep:
+    known = ", ".join(sorted(node.decode().strip('"') for node in nodes - {b"null"})) or "none"
+    return UnknownStep(
+        f"execution {execution_id} recorded nothing of a node {step!r}: its nodes are {known}"
+    )
 
 
 def _cut_short(step: str, execution_id: str, why: str) -> CutShort:
