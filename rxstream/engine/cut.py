@@ -7,7 +7,8 @@ that was just wired go on where it stood.
 
 Keys of a node: `state` (its machine or unit), `edge0` … (the queues it reads), `life` (where it stands and
 its counters; of nodes that are told, and of those that have ended), `root` (an output). What can change by
-key is under the node's id with `KEYS` before it. Must not know how it is stored.
+key is under ids of its own, with `keys:` before the node's, and what waits before it with `queue0:` ….
+Must not know how it is stored.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import orjson
@@ -40,7 +42,7 @@ States = Mapping[str, Mapping[str, bytes]]
 """By node and key."""
 
 KEYS: Final = "keys:"
-"""Before the id of a node whose state is kept by key; no id of a node has a colon."""
+"""Before the id of a node, for state that is kept by key; no id of a node has a colon."""
 
 _SHORT: Final = 64
 
@@ -86,9 +88,14 @@ class Cut:
         self._known = {
             node: {key: _digest(value) for key, value in state.items()}
             for node, state in stored.items()
-            if not node.startswith(KEYS)
+            if ":" not in node
         }
-        self._by_key = {node.removeprefix(KEYS) for node in stored if node.startswith(KEYS)}
+        self._parts: dict[str, set[str]] = {}
+        """Under which ids more is stored of a node: what can change by key, and what waits before it."""
+        for part in stored:
+            kind, _, node = part.rpartition(":")
+            if kind:
+                self._parts.setdefault(node, set()).add(part)
         self._stored = dict(stored)
         """What nodes that are not wired yet are to go on from."""
         self.values = 0
@@ -117,12 +124,12 @@ class Cut:
         self._forgotten.update(nodes)
         for node in nodes:
             self._stored.pop(node, None)
-            self._stored.pop(KEYS + node, None)
+            for part in self._parts.get(node, ()):
+                self._stored.pop(part, None)
 
     def wiped(self) -> dict[str, Delta]:
         """What makes the log forget all of it."""
-        nodes = [*self._known, *(KEYS + node for node in self._by_key)]
-        return {node: Delta(wiped=True) for node in nodes}
+        return {node: Delta(wiped=True) for node in chain(self._known, *self._parts.values())}
 
     # -- taking --------------------------------------------------------------------------------
 
@@ -137,9 +144,7 @@ class Cut:
         for node in forgotten:
             if self._known.pop(node, None) is not None:
                 deltas[node] = Delta(wiped=True)
-            if node in self._by_key:
-                self._by_key.remove(node)
-                deltas[KEYS + node] = Delta(wiped=True)
+            self._wipe_parts(node, deltas)
         found: dict[str, dict[str, bytes]] = {}
         for unit in touched:
             unit.is_touched = False
@@ -158,9 +163,12 @@ class Cut:
         state = found.setdefault(node.id, {})
         with _blaming(node):
             if not unit.closed:
-                _put(state, "state", unit.snapshot())
+                self._put_state(unit, node, state, deltas)
                 for index, edge in enumerate(unit.inputs):
                     state[f"edge{index}"] = statecodec.encode(edge.snapshot())
+                    self._put_changes(edge, node, _queue(index), deltas)
+            else:
+                self._wipe_parts(node.id, deltas)
         self._put_life(state, node, unit.out.counters, unit.closed)
         for member in _island(unit.out, self._runtime):
             if isinstance(member, Member):
@@ -173,17 +181,29 @@ class Cut:
     ) -> None:
         stage, node = member.stage, member.node
         if stage is not None and not member.closed:
-            op = stage.op
             with _blaming(node):
-                if getattr(op, "incremental", False):
-                    delta = _delta_of(op)
-                    if delta is not None:
-                        self._by_key.add(node.id)
-                        before = deltas.get(KEYS + node.id)
-                        deltas[KEYS + node.id] = replace(delta, wiped=True) if before else delta
-                elif type(op).snapshot is not Op.snapshot:
-                    _put(state, "state", op.snapshot())
+                self._put_state(stage.op, node, state, deltas)
         self._put_life(state, node, member.counters, member.closed)
+
+    def _put_state(
+        self, part: Op | Unit, node: Node, state: dict[str, bytes], deltas: dict[str, Delta]
+    ) -> None:
+        if not getattr(part, "incremental", False):
+            if type(part).snapshot is not Op.snapshot:
+                _put(state, "state", part.snapshot())
+            return
+        self._put_changes(part, node, KEYS, deltas)
+
+    def _put_changes(self, part: Any, node: Node, prefix: str, deltas: dict[str, Delta]) -> None:
+        delta = _delta_of(part)
+        if delta is not None:
+            identity = prefix + node.id
+            self._parts.setdefault(node.id, set()).add(identity)
+            deltas[identity] = replace(delta, wiped=True) if identity in deltas else delta
+
+    def _wipe_parts(self, node: str, deltas: dict[str, Delta]) -> None:
+        for identity in self._parts.pop(node, ()):
+            deltas[identity] = Delta(wiped=True)
 
     def _put_life(
         self, state: dict[str, bytes], node: Node, counters: NodeCounters, closed: bool
@@ -227,7 +247,7 @@ class Cut:
         by_node = {unit.node.id: unit for unit in units}
         for node_id, port in ports:
             stored = self._stored.pop(node_id, {})
-            keys = self._stored.pop(KEYS + node_id, None)
+            parts = {part: self._stored.pop(part, {}) for part in self._parts.get(node_id, ())}
             node = self._runtime.plan.by_id[node_id]
             life = _life(stored)
             if life is not None:
@@ -237,9 +257,9 @@ class Cut:
             unit, stage = by_node.get(node_id), stages.get(node_id)
             with _blaming(node):
                 if unit is not None:
-                    _restore_unit(unit, stored, life is not None and life.closed)
+                    _restore_unit(unit, stored, parts, life is not None and life.closed)
                 elif stage is not None:
-                    _restore_stage(stage, stored, keys, life is not None and life.closed)
+                    _restore_stage(stage, stored, parts, life is not None and life.closed)
             port.closed = all(receiver.closed for receiver in port.receivers)
         return ended
 
@@ -258,7 +278,7 @@ def root_states(stored: States) -> dict[str, bytes]:
     return {node: state["root"] for node, state in stored.items() if "root" in state}
 
 
-def _restore_unit(unit: Unit, stored: Mapping[str, bytes], closed: bool) -> None:
+def _restore_unit(unit: Unit, stored: Mapping[str, bytes], parts: States, closed: bool) -> None:
     if closed:
         unit.closed = True
         for exit_ in unit.exits:
@@ -269,22 +289,34 @@ def _restore_unit(unit: Unit, stored: Mapping[str, bytes], closed: bool) -> None
         return
     for index, edge in enumerate(unit.inputs):
         if f"edge{index}" in stored:
-            edge.restore(statecodec.decode(stored[f"edge{index}"]))
-    if "state" in stored:
-        unit.restore(statecodec.decode(stored["state"]))
+            waiting = _decoded(parts.get(_queue(index) + unit.node.id, {}))
+            edge.restore(statecodec.decode(stored[f"edge{index}"]), waiting)
+    _restore_state(unit, stored, parts.get(KEYS + unit.node.id))
 
 
-def _restore_stage(
-    stage: Stage, stored: Mapping[str, bytes], keys: Mapping[str, bytes] | None, closed: bool
-) -> None:
+def _restore_stage(stage: Stage, stored: Mapping[str, bytes], parts: States, closed: bool) -> None:
     if closed:
         stage.closed = True
         return
+    _restore_state(stage.op, stored, parts.get(KEYS + stage.node.id))
+
+
+def _restore_state(
+    part: Any, stored: Mapping[str, bytes], keys: Mapping[str, bytes] | None
+) -> None:
     if keys:
-        op: Any = stage.op
-        op.restore_changes({key: statecodec.decode(value) for key, value in keys.items()})
+        part.restore_changes(_decoded(keys))
     if "state" in stored:
-        stage.op.restore(statecodec.decode(stored["state"]))
+        part.restore(statecodec.decode(stored["state"]))
+
+
+def _decoded(stored: Mapping[str, bytes]) -> dict[str, Any]:
+    return {key: statecodec.decode(value) for key, value in stored.items()}
+
+
+def _queue(index: int) -> str:
+    """Before the id of a node, for what waits in front of it."""
+    return f"queue{index}:"
 
 
 def _delta_of(op: Any) -> Delta | None:

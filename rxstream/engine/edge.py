@@ -9,7 +9,8 @@ policy always has room.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rxstream.engine.op import ALL
@@ -30,7 +31,9 @@ class Edge:
     __slots__ = (
         "_blocked_s",
         "_blocked_since",
+        "_first",
         "_items",
+        "_told",
         "buffer",
         "closed",
         "dropped",
@@ -58,6 +61,10 @@ class Edge:
         self.elements = 0
         self.dropped = 0
         self._items: deque[Any] | SpillQueue = deque()
+        self._first = 0
+        """The number of the oldest element that waits; those that left have the ones before."""
+        self._told = (0, 0)
+        """From which number to which what waits is known to whoever asks for changes."""
         if buffer.policy == "spill":
             self._items = SpillQueue(buffer.capacity, buffer.max_bytes, buffer.folder)
         self._blocked_since: float | None = None
@@ -91,6 +98,7 @@ class Edge:
             queue.extend(items)
             surplus = len(queue) - buffer.capacity
             self.dropped += surplus
+            self._first += surplus
             for _ in range(surplus):
                 queue.popleft()
         elif buffer.policy == "drop_newest":
@@ -164,6 +172,7 @@ class Edge:
         else:
             taken = [queue.popleft() for _ in range(count)]
         if taken:
+            self._first += len(taken)
             self.reader.touch()
             self._freed()
         return taken
@@ -196,21 +205,51 @@ class Edge:
     # -- its state as plain data ---------------------------------------------------------------
 
     def snapshot(self) -> tuple[Any, ...]:
-        """What waits, how it ended and what was counted. Raises `NotStorable` for a queue in a file."""
+        """How it stands, without what waits: the oldest's number, how it ended, what was counted."""
+        error = store_error(self.error)
+        return (
+            self._first,
+            self.is_open,
+            self.ended,
+            error,
+            self.closed,
+            self.elements,
+            self.dropped,
+        )
+
+    def changes(self) -> tuple[bool, dict[str, Any], list[str]] | None:
+        """What waits by number, as it changed since this was asked last: whether nothing of what was known
+        still waits, what is new, and what is gone. Raises `NotStorable` for a queue in a file.
+        """
         if isinstance(self._items, SpillQueue):
             raise NotStorable(
                 f"what waits before {self.reader.node.id!r} may be in a file (spill), which is not stored "
                 "with the state: use another policy"
             )
-        error = store_error(self.error)
-        items = tuple(self._items)
-        return (items, self.is_open, self.ended, error, self.closed, self.elements, self.dropped)
+        known, until = self._told
+        first, last = self._first, self._first + len(self._items)
+        self._told = (first, last)
+        if self.buffer.policy == "coalesce":
+            until = min(until, max(first, last - 1))  # the newest may have become another
+        fresh = last - max(first, until)
+        new = list(islice(reversed(self._items), fresh))[::-1] if fresh > 0 else []
+        added = {str(number): item for number, item in enumerate(new, last - len(new))}
+        if known < until <= first:
+            return True, added, []
+        gone = [str(number) for number in range(known, min(first, until))]
+        return (False, added, gone) if added or gone else None
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on from a snapshot; called before its reader starts. An error comes back as one of ours."""
-        items, self.is_open, self.ended, error, self.closed, self.elements, self.dropped = state
+    def restore(self, state: tuple[Any, ...], waiting: Mapping[str, Any]) -> None:
+        """Go on from a snapshot and all changes; called before its reader starts.
+
+        An error comes back as one of ours.
+        """
+        self._first, self.is_open, self.ended, error, self.closed, self.elements, self.dropped = (
+            state
+        )
         self.error = restore_error(error)
-        self._items = deque(items)
+        self._items = deque(waiting[number] for number in sorted(waiting, key=int))
+        self._told = (self._first, self._first + len(self._items))
 
     def statistics(self, rate: float = 0.0) -> EdgeStatistics:
         blocked = self._blocked_s

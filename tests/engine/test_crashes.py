@@ -211,8 +211,7 @@ class TestTheCheckerSees:
             crashed(make, by)
 
     def test_a_lost_queue(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole = edge.Edge.snapshot
-        monkeypatch.setattr(edge.Edge, "snapshot", lambda self: ((), *whole(self)[1:]))
+        monkeypatch.setattr(edge.Edge, "changes", lambda self: None)
         self.fails(lambda: ticks(20, batch=5).map_async(slowly, concurrency=1).named("slow"))
 
     def test_a_lost_buffer(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,5 +243,5 @@ class TestTheCheckerSees:
         self.fails(lambda: ticks(20).map(lambda n: (n, n)).pairwise().map(str).named("pairs"))
 
     def test_an_end_that_is_not_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(edge.Edge, "restore", lambda self, state: None)
+        monkeypatch.setattr(edge.Edge, "restore", lambda self, state, waiting: None)
         self.fails(lambda: ticks(20, batch=5).map_async(slowly, concurrency=1).named("slow"))

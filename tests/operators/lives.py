@@ -143,10 +143,11 @@ class Life:
             self.edges.append(feed.edge)
         runtime = Runtime(plan, Unwatched())
         self.unit.attach(runtime, node, self.edges, Port([reader], runtime.counters(node)))
+        self.waiting: list[dict[str, Any]] = [{} for _ in self.edges]
         if stored is not None:
-            state, queues = statecodec.decode(stored)
-            for edge, queue in zip(self.edges, queues, strict=True):
-                edge.restore(queue)
+            state, queues, self.waiting = statecodec.decode(stored)
+            for edge, queue, waiting in zip(self.edges, queues, self.waiting, strict=True):
+                edge.restore(queue, waiting)
             if state != "forgotten":
                 self.unit.restore(state)
         runtime.start([self.unit])
@@ -157,9 +158,21 @@ class Life:
         again = self.unit.snapshot()
         assert state == again, "taking it changed something"
         queues = [edge.snapshot() for edge in self.edges]
-        found = statecodec.encode(("forgotten" if forgetful else state, queues))
+        for edge, waiting in zip(self.edges, self.waiting, strict=True):
+            merge(waiting, edge.changes())
+        found = statecodec.encode(("forgotten" if forgetful else state, queues, self.waiting))
         self.unit.close()
         return found
+
+
+def merge(known: dict[str, Any], changes: tuple[bool, dict[str, Any], list[str]] | None) -> None:
+    """What is known, with what has changed since."""
+    wiped, added, gone = changes or (False, {}, [])
+    if wiped:
+        known.clear()
+    known.update(added)
+    for key in gone:
+        del known[key]
 
 
 async def settled() -> None:
