@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from rxstream.engine.op import Changes
 from rxstream.errors import GraphError, WorldError
+from rxstream.operators._rows import Rows
 from rxstream.operators._skipping import OnBad, Skipping
 from rxstream.operators._state import Machine
 
@@ -56,10 +58,13 @@ class Validate(Machine):
 class Recent(Machine):
     """Elements whose key is not among the last so many different keys."""
 
+    incremental: ClassVar[bool] = True
+
     def __init__(self, max_keys: int, key: Callable[[Any], Hashable] | None) -> None:
         self.max_keys = max_keys
         self.key = key
         self._keys: OrderedDict[Hashable, None] = OrderedDict()
+        self._rows = Rows()
 
     def push(self, items: Sequence[Any], out: list[Any]) -> None:
         for item in items:
@@ -69,12 +74,13 @@ class Recent(Machine):
     def is_new(self, item: Any) -> bool:
         """Whether it passes; its key is the latest from now on."""
         key = item if self.key is None else self.key(item)
+        self._rows.put(key)
         if key in self._keys:
             self._keys.move_to_end(key)
             return False
         self._keys[key] = None
         if len(self._keys) > self.max_keys:
-            self._keys.popitem(last=False)
+            self._rows.drop(self._keys.popitem(last=False)[0])
         return True
 
     def snapshot(self) -> Any:
@@ -83,6 +89,13 @@ class Recent(Machine):
 
     def restore(self, state: Any) -> None:
         self._keys = OrderedDict.fromkeys(state)
+
+    def changes(self) -> Changes | None:
+        return self._rows.changes(self._keys, lambda key: None)
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        keys, _ = self._rows.restored(stored)
+        self.restore(key for key, _ in keys)
 
 
 def check_for(schema: Any) -> Check:

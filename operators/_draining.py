@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 from rxstream.engine.island import CURRENT
 from rxstream.engine.stored_error import restore_error, store_error
@@ -66,6 +66,9 @@ class Draining(Passing):
 
 class Decoder:
     """A sans-I/O machine that gives any number of elements for a chunk; `Expanding` runs it."""
+
+    incremental: ClassVar[bool] = False
+    """Whether it also has what an `Incremental` operator has."""
 
     def feed(self, chunk: Any, out: deque[Any]) -> None:
         """Append what the chunk completes; what was appended before it raised goes out."""

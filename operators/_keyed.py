@@ -7,12 +7,12 @@ what came out goes on before an error does, an error may be absorbed, an early e
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from rxstream.engine.island import CURRENT
-from rxstream.engine.op import Op
+from rxstream.engine.op import Changes, Op
 from rxstream.errors import blame
 from rxstream.operators._clock import loop_time
 from rxstream.operators._clocked import ClockedDecoder
@@ -25,6 +25,8 @@ Key = Callable[[Any], Hashable]
 
 class ScanBy(Machine):
     """Pairs of key and accumulation after each element."""
+
+    incremental: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -65,6 +67,12 @@ class ScanBy(Machine):
 
     def restore(self, state: Any) -> None:
         self.keys.restore(state, loop_time())
+
+    def changes(self) -> Changes | None:
+        return self.keys.changes(loop_time())
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        self.keys.restore_changes(stored, loop_time())
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,8 @@ class Chain:
 class Keyed(ClockedDecoder):
     """Pairs of key and what the key's own copy of a chain gives; a key that is forgotten ends its copy."""
 
+    incremental: ClassVar[bool] = True
+
     def __init__(self, key: Key, steps: Sequence[Step], keys: Keys[Chain]) -> None:
         self.key = key
         self.steps = steps
@@ -240,9 +250,16 @@ class Keyed(ClockedDecoder):
 
     def restore(self, state: Any) -> None:
         evicted, held = state
-        chains = []
-        for key, idle, stored in held:
-            chain = Chain(self.steps)
-            chain.restore(stored)
-            chains.append((key, idle, chain))
+        chains = [(key, idle, self._chain(stored)) for key, idle, stored in held]
         self.keys.restore((evicted, chains), self.clock())
+
+    def changes(self) -> Changes | None:
+        return self.keys.changes(self.clock(), Chain.snapshot)
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        self.keys.restore_changes(stored, self.clock(), self._chain)
+
+    def _chain(self, stored: Any) -> Chain:
+        chain = Chain(self.steps)
+        chain.restore(stored)
+        return chain

@@ -6,11 +6,13 @@ Pure: it is told the time, and says what it forgets. Must not know what the stat
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final, Generic
 
 from rxstream.engine.island import CURRENT
+from rxstream.engine.op import Changes
 from rxstream.operators._mapping import MISSING
+from rxstream.operators._rows import Rows
 from rxstream.operators._types import S
 
 SAME_S: Final = 1e-6
@@ -33,6 +35,7 @@ class Keys(Generic[S]):
         self.evicted = 0
         """Keys forgotten because there were too many."""
         self._held: OrderedDict[Hashable, tuple[float, S]] = OrderedDict()
+        self._rows = Rows()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -45,13 +48,15 @@ class Keys(Generic[S]):
 
     def put(self, key: Hashable, state: S, now: float) -> None:
         """Keep a state; its key is the latest used."""
-        self._held[key] = (now, state)
+        self._held[key] = (now if self.ttl is not None else 0.0, state)
         self._held.move_to_end(key)
+        self._rows.put(key)
 
     def surplus(self) -> Iterator[tuple[Hashable, S]]:
         """Forget, and give, what is too much."""
         while len(self._held) > self.max_keys:
             key, (_, state) = self._held.popitem(last=False)
+            self._rows.drop(key)
             self.evicted += 1
             tell(f"{self.evicted} keys evicted")
             yield key, state
@@ -63,6 +68,7 @@ class Keys(Generic[S]):
             if now - used < self.ttl - SAME_S:
                 return
             del self._held[key]
+            self._rows.drop(key)
             yield key, state
 
     def due(self) -> float | None:
@@ -78,14 +84,42 @@ class Keys(Generic[S]):
 
     def clear(self) -> None:
         """Forget all, in silence."""
+        for key in self._held:
+            self._rows.drop(key)
         self._held.clear()
 
+    # -- its state as plain data, if keys and states are ---------------------------------------
+
     def snapshot(self, now: float) -> tuple[int, tuple[tuple[Any, float, S], ...]]:
-        """Keys, seconds since their last use, and states."""
-        held = tuple((key, now - used, state) for key, (used, state) in self._held.items())
+        """Keys, seconds since their last use if there is a time to live, and states."""
+        at = now if self.ttl is not None else 0.0
+        held = tuple((key, at - used, state) for key, (used, state) in self._held.items())
         return (self.evicted, held)
 
     def restore(self, state: Any, now: float) -> None:
         """Go on from a snapshot; what was left of the time is counted from now on."""
         self.evicted, held = state
-        self._held = OrderedDict((key, (now - idle, value)) for key, idle, value in held)
+        at = now if self.ttl is not None else 0.0
+        self._held = OrderedDict((key, (at - idle, value)) for key, idle, value in held)
+
+    def changes(
+        self, now: float, freeze: Callable[[S], Any] = lambda state: state
+    ) -> Changes | None:
+        """What changed since the last call; `freeze` makes plain data of a state."""
+
+        def kept(key: Hashable) -> Any:
+            used, state = self._held[key]
+            return (used, freeze(state))
+
+        at = now if self.ttl is not None and self._held else 0.0
+        rest = (self.evicted, at) if self.evicted or at else None
+        return self._rows.changes(self._held, kept, rest)
+
+    def restore_changes(
+        self, stored: Mapping[str, Any], now: float, thaw: Callable[[Any], S] = lambda state: state
+    ) -> None:
+        """Go on from all changes, as from a snapshot."""
+        held, rest = self._rows.restored(stored)
+        self.evicted, at = rest or (0, 0.0)
+        ahead = now - at if self.ttl is not None else 0.0
+        self._held = OrderedDict((key, (used + ahead, thaw(kept))) for key, (used, kept) in held)

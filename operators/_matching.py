@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import Any, Literal
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, ClassVar, Literal
 
 from rxstream.engine.edge import Edge
 from rxstream.engine.island import CURRENT
+from rxstream.engine.op import Changes
 from rxstream.engine.unit import BATCH
 from rxstream.errors import BufferOverflow
 from rxstream.operators._clock import loop_time
 from rxstream.operators._combining import Combining
 from rxstream.operators._keys import SAME_S, Keys, tell
 from rxstream.operators._mapping import MISSING
+from rxstream.operators._rows import Beside
 
 Key = Callable[[Any], Hashable]
 OnFull = Literal["fail", "drop_oldest"]
@@ -209,12 +211,15 @@ class JoinBy(Matching):
 class Enrich(Matching):
     """Each element with the latest row of a table that has its key, or None."""
 
+    incremental: ClassVar[bool] = True
+
     def __init__(self, key: Key, table_key: Key, rows: Keys[Any], table_first: bool) -> None:
         super().__init__()
         self.key = key
         self.table_key = table_key
         self.rows = rows
         self.table_first = table_first
+        self._beside = Beside()
 
     def read(self) -> bool:
         source, table = self.inputs
@@ -258,3 +263,11 @@ class Enrich(Matching):
         pending, rows = state
         self.pending = deque(pending)
         self.rows.restore(rows, 0.0)
+
+    def changes(self) -> Changes | None:
+        return self._beside.added(self.rows.changes(0.0), tuple(self.pending))
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        rows, pending = self._beside.parted(stored)
+        self.pending = deque(pending or ())
+        self.rows.restore_changes(rows, 0.0)

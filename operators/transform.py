@@ -246,7 +246,8 @@ def finally_action(action: Callable[[], Any]) -> Callable[[Observable[A]], Strea
         --1--2--3--|
 
     It runs before the end goes on (in reactivex after), so that what it raises is an error of this node. When
-    nobody wants more, what it raises is logged.
+    nobody wants more, what it raises is logged. A process that dies does not call it; the one that goes on
+    does, at the end.
     """
 
     def report(error: Exception) -> None:

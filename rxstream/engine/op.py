@@ -11,11 +11,14 @@ Rules an `Op` keeps, because islands, snapshots and fusion rely on them:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 ALL = 1 << 62
 """A demand that never ends."""
+
+Changes: TypeAlias = tuple[bool, dict[str, Any], list[str]]
+"""Whether all that was told before is void, values by name, and names that are no more."""
 
 
 class Op:
@@ -27,6 +30,9 @@ class Op:
     `{op}` is the operator, `{f}` its attribute `function_name`, `{drop}` leaves the element out.
     """
     function_name: ClassVar[str] = "function"
+
+    incremental: ClassVar[bool] = False
+    """Whether it is an `Incremental`, which is stored by what changed."""
 
     done: bool = False
     """Ended early: it emits nothing more and wants nothing more."""
@@ -57,3 +63,20 @@ class Op:
 
     def restore(self, state: Any) -> None:
         """Go on from a state `snapshot` gave."""
+
+
+class Incremental(Protocol):
+    """An operator or unit whose state may be large and is told by what changed: `incremental` is True.
+
+    Its `snapshot` and `restore` do the same for whoever wants the whole of it at once.
+    """
+
+    def changes(self) -> Changes | None:
+        """What changed since the last call, as plain data; None if nothing did.
+
+        The first call tells all there is, and that what was told before is void.
+        """
+        ...
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        """Go on from what is left when all changes were applied."""

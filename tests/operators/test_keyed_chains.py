@@ -257,7 +257,8 @@ def test_what_is_raised_on_hearing_of_an_error_takes_its_place() -> None:
 def test_copies_let_go_when_nobody_wants_more() -> None:
     gone: list[str] = []
     operator = keyed(letter, lambda s: s.finally_action(lambda: gone.append("x")))
-    assert not operator.spec.resumable  # type: ignore[attr-defined]  # an Operator
+    opaque: Any = keyed(letter, lambda s: s.zip_with_iterable(iter("ab")))
+    assert not opaque.spec.resumable
     assert told(rows("a1 b2 c3").pipe(operator, ops.take(2))) == nexts(("a", "a1"), ("b", "b2"))
     assert len(gone) >= 2
 

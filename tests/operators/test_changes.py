@@ -1,0 +1,151 @@
+"""State by key is told by what changed, and all changes together are the state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from operator import add
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rxstream as rxs
+from rxstream import statecodec
+from rxstream.engine.op import Changes
+from rxstream.operators._draining import Expanding
+from rxstream.operators._rows import Rows
+from rxstream.testing import crash_everywhere
+from tests.engine.crashing import ticks
+from tests.operators.keys import ITEMS, letter, plus
+from tests.operators.lives import Case, Feed, Life, Reader, settled
+from tests.operators.parts import ops, virtually
+
+SUMS = ops.scan_by(letter, plus, 0, max_keys=3)
+FEW = ops.scan_by(letter, plus, 0, ttl=5, max_keys=3)
+LAST = ops.distinct_recent(3, letter)
+
+
+class Stored:
+    """What a log holds of one state."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+
+    def apply(self, changes: Changes | None) -> Changes:
+        """Take changes; returns them as they were stored."""
+        wiped, changed, deleted = statecodec.decode(statecodec.encode(changes or (False, {}, [])))
+        if wiped:
+            self.rows.clear()
+        self.rows.update(changed)
+        for name in deleted:
+            del self.rows[name]
+        return wiped, changed, deleted
+
+
+def machine_of(operator: Any) -> Any:
+    made = operator.spec.make()
+    return made.decoder if isinstance(made, Expanding) else made
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        *(SUMS, FEW, LAST, ops.count_by(letter, max_keys=3), ops.count_by(letter, ttl=3)),
+        ops.keyed(letter, lambda s: s.pairwise().take(2), max_keys=2),
+    ],
+    ids=lambda operator: repr(operator.spec.name),
+)
+@given(batches=st.lists(st.tuples(ITEMS, st.sampled_from(["", "cut", "crash"])), max_size=8))
+def test_all_changes_together_are_the_state(operator: Any, batches: Any) -> None:
+    async def main() -> None:
+        machine, log = machine_of(operator), Stored()
+        for items, then in batches:
+            await asyncio.sleep(1)
+            out: deque[Any] = deque()
+            for item in items:
+                machine.push([item], out) if hasattr(machine, "push") else machine.feed(item, out)
+            if not then:
+                continue
+            log.apply(machine.changes())
+            again = machine_of(operator)
+            again.restore_changes(log.rows)
+            assert again.snapshot() == machine.snapshot()
+            machine = again if then == "crash" else machine
+
+    virtually(main())
+
+
+def test_only_what_changed_is_told() -> None:
+    machine, log = machine_of(SUMS), Stored()
+    machine.push(["a1", "b2", "c3"], [])
+    wiped, rows, dropped = log.apply(machine.changes())
+    assert (wiped, len(rows), dropped) == (True, 3, [])
+    assert machine.changes() is None
+    machine.push(["b5"], [])
+    wiped, rows, dropped = log.apply(machine.changes())
+    assert (wiped, [row[1:] for row in rows.values()], dropped) == (False, [("b", (0.0, 7))], [])
+    machine.push(["d1"], [])
+    wiped, rows, dropped = log.apply(machine.changes())
+    assert (wiped, len(rows), len(dropped)) == (False, 2, 1), "d and how many were evicted"
+
+
+def test_what_came_and_went_between_two_cuts_is_never_told() -> None:
+    rows = Rows()
+    assert rows.changes((), repr) is None
+    rows.put("a")
+    rows.drop("a")
+    assert rows.changes((), repr) is None
+
+
+def test_what_was_stored_before_is_void_although_all_of_it_has_gone() -> None:
+    rows = Rows()
+    assert rows.restored({"0": (0, "a", 1), "": "rest"}) == ([("a", 1)], "rest")
+    rows.drop("a")
+    assert rows.changes((), repr) == (True, {}, [])
+    assert rows.changes((), repr) is None
+
+
+def seventh(number: int) -> int:
+    return number % 7
+
+
+def graph_of(operator: Any) -> Any:
+    def g() -> Any:
+        return ticks(60, 0.002).pipe(operator)
+
+    return rxs.graph(g)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ops.scan_by(seventh, add, max_keys=5),
+        ops.count_by(seventh, max_keys=5),
+        ops.keyed(seventh, lambda s: s.buffer_with_count(2), max_keys=5),
+        ops.distinct_recent(5),
+    ],
+    ids=lambda operator: repr(operator.spec.name),
+)
+def test_a_crash_at_any_commit_changes_nothing(operator: Any) -> None:
+    assert crash_everywhere(graph_of(operator)) > 9
+
+
+async def test_a_unit_tells_what_waits_beside_its_keys() -> None:
+    case = Case(lambda s: s.pipe(ops.enrich(rxs.empty(), letter, letter)), ())
+    plan, reader = case.plan(), Reader(1)
+    feeds = [Feed(()), Feed(())]
+    life = Life(plan, feeds, reader)
+    life.edges[1].push(["a1", "b2"])
+    life.edges[0].push(["b0"])
+    await settled()
+    log, unit = Stored(), life.unit
+    log.apply(unit.changes())
+    assert (len(log.rows), unit.changes()) == (3, None)
+    unit.pending.append(("b9", "b2"))
+    assert log.apply(unit.changes()) == (False, {"held": (("b9", "b2"),)}, [])
+    again: Any = case.plan().nodes[-1].spec.make()
+    again.restore_changes(log.rows)
+    assert again.snapshot() == unit.snapshot()
+    unit.close()
