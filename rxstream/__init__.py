@@ -1,6 +1,6 @@
 """rxstream: everything that produces is an Observable; graphs of them run into one durable log."""
 
-from rxstream import operators
+from rxstream import errors, failures, operators
 from rxstream.codec import Binary
 from rxstream.engine import Engine, Execution, Status
 from rxstream.errors import RxStreamError
@@ -94,6 +94,8 @@ __all__ = [
     "create",
     "defer",
     "empty",
+    "errors",
+    "failures",
     "for_in",
     "fork_join",
     "from_",
