@@ -49,9 +49,13 @@ class JournalLog(MemoryLog):
         await super()._open()
         before, self._before = self._before, ()
         for commit in before:
-            await self._commit(commit)
+            self.keep(commit)
 
     def _commit(self, commit: Commit) -> asyncio.Future[int]:
+        return self.keep(commit)
+
+    def keep(self, commit: Commit) -> asyncio.Future[int]:
+        """Take a commit and remember it."""
         done = super()._commit(commit)
         if done.done() and done.exception() is None:
             self.commits.append(commit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,9 @@ import rxstream as rxs
 from rxstream import operators as ops
 from rxstream import statecodec
 from rxstream.engine import cut, edge, sources
-from rxstream.testing import crash_everywhere
+from rxstream.errors import LogError
+from rxstream.log import Commit
+from rxstream.testing import JournalLog, crash_everywhere
 from rxstream.testing.crashes import Seen
 from tests.engine.crashing import as_bags, slowly, ticks
 
@@ -117,6 +121,66 @@ class TestShapes:
         assert crashed(g) > 9
 
 
+class Flaky:
+    """Fails on some elements so many times, in all attempts and lives together."""
+
+    def __init__(self, **times: int) -> None:
+        self.left = {int(name.removeprefix("at_")): count for name, count in times.items()}
+
+    def __call__(self, item: int) -> int:
+        if self.left.get(item, 0) > 0:
+            self.left[item] -= 1
+            raise ConnectionError("flaky")
+        return item
+
+
+def attempts(seen: Seen) -> Any:
+    """Attempts that began with 0 and went on in order, the last of them to the end; else what was seen."""
+    expected = 0
+    for item in seen["p"]:
+        expected = 0 if item == 0 else expected
+        if item != expected:
+            return seen["p"]
+        expected += 1
+    return expected == 12 or seen["p"]
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        "operator", [ops.retry(6), ops.retry_with_backoff(6, first=0.01)], ids=["at once", "later"]
+    )
+    @pytest.mark.parametrize("inside", ["islands", "tasks"])
+    def test_an_attempt_goes_on_where_it_was(self, operator: Any, inside: str) -> None:
+        flaky = Flaky(at_4=2, at_7=1)
+
+        def g() -> Any:
+            numbers = ticks(12, 0.004).map(flaky).named("flaky")
+            if inside == "tasks":
+                numbers = numbers.map_async(slowly, concurrency=3)
+            else:
+                numbers = numbers.scan(lambda _, n: n, 0)
+            return numbers.pipe(operator).named("p")
+
+        def comparable(seen: Seen) -> Any:
+            return attempts(seen), seen[""][0]
+
+        assert crashed(g, comparable) > 9
+
+    def test_a_region_in_a_region(self) -> None:
+        flaky = Flaky(at_4=2, at_7=1)
+
+        def g() -> Any:
+            return ticks(12, 0.004).map(flaky).pipe(ops.retry(2), ops.retry(5)).named("p")
+
+        assert crashed(g, attempts) > 9
+
+    def test_rounds_that_end_well(self) -> None:
+        def g() -> Any:
+            return ticks(4, 0.004).pairwise().pipe(ops.repeat(3)).map(str).named("p")
+
+        assert crashed(g) > 9
+
+
 EXACT, BAG, COUNT, FREE = range(4)
 """How much of a stream time leaves open: nothing, the order, also the elements, also how many."""
 
@@ -184,6 +248,29 @@ class TestRandom:
     )
     @given(make=graphs())
     def test_graphs_show_the_same_as_without_a_crash(self, make: Callable[[], list[Made]]) -> None:
+        self.same(make)
+
+    @settings(
+        max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    @given(make=graphs())
+    def test_also_when_commits_fail_and_are_given_again(
+        self, make: Callable[[], list[Made]]
+    ) -> None:
+        keep, calls = JournalLog.keep, itertools.count()
+
+        def refusing(self: JournalLog, commit: Commit) -> asyncio.Future[int]:
+            if next(calls) % 3:
+                return keep(self, commit)
+            failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            failed.set_exception(LogError("the disk is full"))
+            return failed
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(JournalLog, "_commit", refusing)
+            self.same(make)
+
+    def same(self, make: Callable[[], list[Made]]) -> None:
         kinds: dict[str, int] = {}
 
         def g() -> Any:
