@@ -7,11 +7,12 @@ written so that this loses nothing that was shown. A server that is told to end 
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, Final, TypeVar
@@ -91,9 +92,8 @@ class Interruption:
             end_now(128 + signum)
         self.signum = signum
         seconds = self.patience if signum == signal.SIGTERM else GRACE
-        watchdog = threading.Timer(seconds, end_now, (128 + signum,))
-        watchdog.daemon = True
-        watchdog.start()
+        # not threading.Thread, whose start takes a lock that the interrupted code may hold
+        _thread.start_new_thread(_end_after, (seconds, 128 + signum))
         if self._interrupt is None:
             raise Interrupted(signum)
         self._interrupt()
@@ -103,6 +103,11 @@ def _virtual_loop() -> asyncio.AbstractEventLoop:
     from rxstream.testing.clock import VirtualClockLoop
 
     return VirtualClockLoop()
+
+
+def _end_after(seconds: float, status: int) -> None:
+    time.sleep(seconds)
+    end_now(status)
 
 
 def end_now(status: int) -> None:

@@ -1,12 +1,17 @@
-"""`rxstream serve` and `rxstream demo`: a server that runs until it is told to stop."""
+"""`rxstream serve` and `rxstream demo`: a server that runs until it is told to stop.
+
+SIGTERM means that another process will follow: nothing new is started, what can go on is put away for it in
+the log, clients are told to come back, and all that takes under ten seconds. Ctrl-C does the same in a hurry.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +31,13 @@ PORT: Final = 8765
 LOG: Final = ".rxstream/events.db"
 
 _ENDING: Final = 0.8
-"""Seconds executions have to end when the server is stopped; what takes longer is ended by its engine."""
+"""Seconds executions have to end after Ctrl-C; what takes longer is ended by its engine."""
+
+_DRAINING: Final = 6.5
+"""Seconds that executions have to be put away or to end after SIGTERM."""
+
+_PATIENCE: Final = 9.5
+"""Seconds after SIGTERM in which the process has ended, whatever happens."""
 
 _TELLING: Final = 0.1
 
@@ -47,19 +58,69 @@ _port = click.option(
 @click.option(
     "--log", "log_path", metavar="PATH", default=LOG, show_default=True, help="The event log."
 )
+@click.option(
+    "--max-running",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Executions that run at one time; more wait.",
+)
+@click.option(
+    "--resource",
+    "resources",
+    metavar="NAME=AMOUNT",
+    multiple=True,
+    help="What executions may ask for, such as gpu=2; more than once.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 5),
+    default=0.0,
+    show_default=True,
+    help="Seconds that executions which cannot go on later have to end after SIGTERM.",
+)
 @logs.logging_options
 def serve(
     names: tuple[str, ...],
     host: str,
     port: int,
     log_path: str,
+    max_running: int,
+    resources: tuple[str, ...],
+    grace: float,
     verbose: int,
     log_level: str | None,
 ) -> int:
     """Serve graphs over HTTP, SSE and WebSocket until told to stop."""
     logs.configure(verbose, log_level, default="info")
     graphs = [_graph(name) for name in names]
-    return _until_told(lambda: _serve(graphs, host, port, log_path))
+    amounts = _amounts(resources)
+    interruption.patience = _PATIENCE
+
+    async def main() -> None:
+        from rxstream.engine import Engine
+
+        made = Engine(log_path, graphs=graphs, max_running=max_running, resources=amounts)
+        async with (
+            made as engine,
+            _listening(engine, host, port, partial(_put_away, engine, grace)),
+        ):
+            await _for_ever()
+
+    return _until_told(main)
+
+
+def _amounts(given: Sequence[str]) -> dict[str, int]:
+    amounts = {}
+    for text in given:
+        name, _, amount = text.partition("=")
+        if not name or not (amount.isascii() and amount.isdecimal() and len(amount) <= 9):
+            raise failure.Failure(
+                f"--resource {text!r} is not NAME=AMOUNT with a whole amount, such as gpu=2",
+                failure.USAGE,
+            )
+        amounts[name] = int(amount)
+    return amounts
 
 
 @click.command()
@@ -99,7 +160,9 @@ def _until_told(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
 
 
 @asynccontextmanager
-async def _listening(engine: Engine, host: str, port: int) -> AsyncGenerator[str, None]:
+async def _listening(
+    engine: Engine, host: str, port: int, end: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[str, None]:
     from rxstream.adapters import web
 
     server = await web.serve(engine, host, port)
@@ -107,8 +170,19 @@ async def _listening(engine: Engine, host: str, port: int) -> AsyncGenerator[str
         print(f"rxstream listening on {server.url}", flush=True)
         yield server.url
     finally:
-        await _end_what_runs(engine)
+        await end()
         await server.close()
+
+
+async def _put_away(engine: Engine, grace: float) -> None:
+    """Bring what runs to rest while clients still listen, so that each is told how it stands."""
+    told = bool(engine.statistics().executions)
+    if interruption.signum == signal.SIGTERM:
+        await engine.drain(grace_s=grace, timeout=_DRAINING)
+    else:
+        await engine.drain(timeout=_ENDING)
+    if told:
+        await asyncio.sleep(_TELLING)
 
 
 async def _end_what_runs(engine: Engine) -> None:
@@ -127,22 +201,12 @@ async def _end_what_runs(engine: Engine) -> None:
     await asyncio.sleep(_TELLING)
 
 
-async def _serve(graphs: Sequence[Graph[..., Any]], host: str, port: int, log_path: str) -> None:
-    from rxstream.engine import Engine
-
-    async with (
-        Engine(log_path, graphs=graphs) as engine,
-        _listening(engine, host, port),
-    ):
-        await _for_ever()
-
-
 async def _demo(graph: Graph[..., Any], host: str, port: int, folder: Path) -> None:
     from rxstream.engine import Engine
 
     async with (
         Engine(folder / "events.db", graphs=[graph]) as engine,
-        _listening(engine, host, port) as url,
+        _listening(engine, host, port, partial(_end_what_runs, engine)) as url,
     ):
         with failure.building(graph.name):
             execution = await engine.start(graph)

@@ -17,6 +17,9 @@ from rxstream.errors import LogError
 
 STOPPED: Final = "the server was stopped"
 
+_CLOSE_S: Final = 0.8
+"""How long what was cancelled may take to close what it opened, in seconds."""
+
 _BEGIN_POLL_S: Final = 0.01
 
 
@@ -57,6 +60,7 @@ async def _rest(execution: Execution, grace_s: float) -> None:
             await execution.wait()
     if execution.unsettled():
         execution.cancel(STOPPED)
+        execution.hurry(_CLOSE_S)
 
 
 def _begins(execution: Execution) -> bool:
