@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import apsw
 
-from rxstream.adapters.logs import lock, schema, sqlite, writer
+from rxstream.adapters.logs import folding, lock, schema, sqlite, writer
 from rxstream.adapters.sinks import files
 from rxstream.engine import cut, edge, engine, execution, recorder, sources
 
@@ -27,10 +27,12 @@ POINTS: Final = (
     "writer.begin",
     "writer.events",
     "writer.states",
-    "writer.fold",
-    "writer.folding",
     "writer.commit",
     "writer.committed",
+    "fold.begin",
+    "fold.read",
+    "fold.half",
+    "fold.exchanged",
     "disk.write",
     "disk.sync",
     "recorder.begin",
@@ -91,8 +93,9 @@ class Failpoints:
         self._around(writer.Writer, "_transaction", before="writer.begin", after="writer.committed")
         self._around(writer.Writer, "_store_events", after="writer.events")
         self._around(writer.Writer, "_store_states", after="writer.states")
-        self._around(writer, "fold", before="writer.fold")
-        self._around(writer, "pack_whole", before="writer.folding")
+        self._around(folding, "folded", before="fold.begin", after="fold.read")
+        self._around(folding, "store_states", before="fold.half")
+        self._around(folding, "exchange", after="fold.exchanged")
         self._before_commit()
         self._around(recorder.Recorder, "_begin", before="recorder.begin")
         self._around(recorder.Recorder, "_committed", after="recorder.acknowledged")
