@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from multidict import MultiMapping
+from aiohttp import web
 
 from rxstream.errors import BadRequest
 from rxstream.events import EventType
@@ -27,10 +27,9 @@ _MOST: Final = 256
 """Types or nodes a query may name."""
 
 
-def asked(
-    query: MultiMapping[str], log: EventLog, execution_id: str, after: str | None
-) -> Replay | None:
-    """The replay a query asks for, if it asks for one. Raises `BadRequest`."""
+def asked(request: web.Request, log: EventLog, after: str | None) -> Replay | None:
+    """The replay a request's query asks for, if it asks for one. Raises `BadRequest`."""
+    query = request.query
     wanted = query.get("replay", "0")
     if wanted not in ("0", "1"):
         raise BadRequest(f"replay is {wanted[:40]!r}: it must be 1, or 0 for none")
@@ -39,31 +38,31 @@ def asked(
             if name in query:
                 raise BadRequest(f"{name} is for a replay: add replay=1")
         return None
-    types = _names(query, "event_type")
+    types = _names(request, "event_type")
     known = {str(kind) for kind in EventType}
     strange = sorted(set(types or ()) - known)
     if strange:
         raise BadRequest(f"event_type is {strange[0][:40]!r}, which is no event type")
     return Replay(
         log,
-        execution_id,
-        speed=_number(query, "speed"),
+        request.match_info["id"],
+        speed=_number(request, "speed"),
         after=after,
         types=types,
-        steps=_names(query, "step_id"),
-        max_pause_s=_number(query, "max_pause"),
+        steps=_names(request, "step_id"),
+        max_pause_s=_number(request, "max_pause"),
     )
 
 
-def _names(query: MultiMapping[str], name: str) -> list[str] | None:
-    names = query.getall(name, [])
+def _names(request: web.Request, name: str) -> list[str] | None:
+    names = request.query.getall(name, [])
     if len(names) > _MOST:
         raise BadRequest(f"{name} is given {len(names)} times: at most {_MOST} are possible")
     return names or None
 
 
-def _number(query: MultiMapping[str], name: str) -> float | None:
-    text = query.get(name)
+def _number(request: web.Request, name: str) -> float | None:
+    text = request.query.get(name)
     if text is None:
         return None
     try:

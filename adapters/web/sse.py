@@ -46,9 +46,7 @@ class ServerSentEvents:
         head = await log.head(execution_id)
         if head.ended and position.gap is None and position.after >= head.last:
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
-        reader = replaying.asked(request.query, log, execution_id, after) or Reader(
-            log, execution_id, position
-        )
+        reader = replaying.asked(request, log, after) or Reader(log, execution_id, position)
         with self._connections.enter(), listening(self._engine, execution_id):
             return await self._send(request, reader)
 

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from multidict import MultiMapping
 
 from rxstream.adapters.web import frames, replaying
 from rxstream.adapters.web.commands import listening
@@ -40,12 +39,12 @@ class PipelineSocket:
         with self._connections.enter():
             socket = Socket(request, self._settings, self._connections)
             outlet = await socket.open()
-            sending = self._send(outlet, request.match_info["id"], request.query)
+            sending = self._send(outlet, request)
             return await socket.serve(sending)
 
-    async def _send(self, outlet: Outlet, execution_id: str, query: MultiMapping[str]) -> Ending:
-        after = query.get("after")
-        replay = replaying.asked(query, self._engine.log, execution_id, after)
+    async def _send(self, outlet: Outlet, request: web.Request) -> Ending:
+        execution_id, after = request.match_info["id"], request.query.get("after")
+        replay = replaying.asked(request, self._engine.log, after)
         if replay is not None:
             return await self._send_again(outlet, replay)
         reader = await self._engine.log.follow(execution_id, after)

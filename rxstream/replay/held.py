@@ -48,7 +48,7 @@ class HeldLog(MemoryLog):
         if self._held is not None:
             _, held, last = self._held
             self._held = None
-            if not held.done():
+            if not held.done():  # whoever committed may have gone
                 held.set_result(last)
 
     def let_go(self, refusal: LogError | None = None) -> None:

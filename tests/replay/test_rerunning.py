@@ -13,7 +13,7 @@ import pytest
 import rxstream as rxs
 from rxstream import operators as ops
 from rxstream.errors import AuthorError, LogError, UnknownExecution
-from rxstream.log import MemoryLog
+from rxstream.log import Commit, Head, MemoryLog
 from rxstream.testing import virtual_time
 from tests.replay.parts import ID, end, output, recorded
 
@@ -73,6 +73,16 @@ async def test_each_difference_says_where_it_is_and_what_was_expected(log: Memor
         (2, "missing", 20, None),
         (4, "changed", 40, 41),
     ]
+
+
+async def test_what_comes_no_more_is_missing_to_the_end_of_a_long_record(log: MemoryLog) -> None:
+    @rxs.graph
+    def few(n: int) -> Any:
+        numbers = real(n)
+        return {"numbers": numbers, "out": numbers.pipe(ops.map(lambda x: x * 10), ops.take(3))}
+
+    found = (await rxs.rerun(log, await record_of(log, tens, n=500), few)).outputs["out"]
+    assert (found.same, found.missing, len(found.differences)) == (3, 497, 100)
 
 
 async def test_what_it_found_is_plain_data_too(log: MemoryLog) -> None:
@@ -192,7 +202,7 @@ async def test_elements_can_be_made_what_the_graph_expects(log: MemoryLog) -> No
 async def test_binary_elements_come_back_with_their_bytes(log: MemoryLog) -> None:
     @rxs.graph
     def pictures() -> Any:
-        made = rxs.source([{"n": [rxs.Binary(b"one")]}, {"n": [rxs.Binary(b"three")]}]).named(
+        made = rxs.source([{"n": [rxs.Binary(b"one"), 1]}, {"n": [rxs.Binary(b"three")]}]).named(
             "made"
         )
         return {
@@ -327,3 +337,65 @@ async def test_a_long_record_is_compared_while_it_runs() -> None:
     log = await recorded(*drafts, *outs, end(0))
     found = await rxs.rerun(log, ID, tens)
     assert (found.equal, found.outputs["out"].same) == (True, 20_000)
+
+
+async def test_a_source_that_was_empty_is_recorded_as_such(log: MemoryLog) -> None:
+    found = await rxs.rerun(log, await record_of(log, tens, n=0), tens)
+    assert (found.equal, found.inputs, RUNS) == (True, {"numbers": 0}, [])
+
+
+class Growing(MemoryLog):
+    """Takes one more element whenever somebody has asked how far it goes."""
+
+    async def head(self, execution_id: str) -> Head:
+        head = await super().head(execution_id)
+        await self.commit(Commit(ID, [output(0, 7)]))
+        return head
+
+
+async def test_what_is_recorded_while_it_runs_does_not_count() -> None:
+    log = await recorded(
+        *(output(0, n) for n in range(6)),
+        *(output(0, n * 10, "out") for n in range(6)),
+        status="running",
+        log=Growing(),
+    )
+    found = await rxs.rerun(log, ID, tens)
+    assert (found.equal, found.inputs) == (True, {"numbers": 6})
+
+
+class Failing(MemoryLog):
+    """Cannot be read any more after so many times."""
+
+    reads = 4
+
+    async def read(self, execution_id: str, after: int = 0, limit: int = 1_000) -> list[Any]:
+        self.reads -= 1
+        if self.reads < 0:
+            raise LogError("the disk is gone")
+        return await super().read(execution_id, after, limit)
+
+
+@pytest.mark.parametrize("reads", range(3, 40, 4))
+async def test_a_record_that_cannot_be_read_ends_the_re_run(reads: int) -> None:
+    drafts = [output(0, n) for n in range(3_000)] + [output(0, n * 10, "out") for n in range(3_000)]
+    log = await recorded(*drafts, end(0), log=Failing())
+    log.reads = reads  # type: ignore[attr-defined]  # of a Failing log
+    with pytest.raises(LogError, match="the disk is gone"):
+        await rxs.rerun(log, ID, tens)
+
+
+async def test_a_name_that_went_to_another_node_stands_for_both(log: MemoryLog) -> None:
+    @rxs.graph
+    def swapped(later: bool = False) -> Any:
+        numbers = real()
+        out = numbers.pipe(ops.map(lambda x: x)).named("b" if later else "a")
+        more = {"c": numbers.pipe(ops.map(lambda x: x)).named("d")} if later else {}
+        return {"numbers": numbers, "a": out, **more}
+
+    found = await rxs.rerun(log, await record_of(log, swapped), swapped, {"later": True})
+    assert {name: diff.node for name, diff in found.outputs.items()} == {
+        "a": "b",
+        "c": "d",
+        "a*": "a",
+    }
