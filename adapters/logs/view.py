@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import ClassVar, Concatenate, Final, NoReturn, ParamSpec, TypeVar
+from typing import ClassVar, Concatenate, Final, NoReturn, ParamSpec, Self, TypeVar
 
 import apsw
 import orjson
@@ -56,6 +56,13 @@ class LogView(EventLog):
         self._thread: ThreadPoolExecutor | None = None
         self._connection: apsw.Connection | None = None
         self._over: dict[str, LogError] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def _open(self) -> None:
         if self._threaded:
