@@ -5,6 +5,7 @@ So a snapshot needs no code of its own. Containers are copied, one level deep, b
 
 from __future__ import annotations
 
+from collections import deque
 from copy import copy
 from typing import Any, ClassVar
 
@@ -20,12 +21,17 @@ class Machine(Op):
         """The state by attribute, or None without one."""
         if not self.fields:
             return None
-        return {name: copy(getattr(self, name)) for name in self.fields}
+        return {name: _stored(getattr(self, name)) for name in self.fields}
 
     def restore(self, state: Any) -> None:
         """Go on from a snapshot."""
         for name in self.fields:
-            setattr(self, name, copy(state[name]))
+            held, now = state[name], getattr(self, name)
+            setattr(self, name, deque(held, now.maxlen) if isinstance(now, deque) else copy(held))
+
+
+def _stored(value: Any) -> Any:
+    return tuple(value) if isinstance(value, deque) else copy(value)
 
 
 class Folding(Machine):

@@ -1,8 +1,8 @@
 """Cuts: what a running graph would need to go on, as what changed since the cut before.
 
 A cut is taken between steps, when no element is on the stack. Only units that were touched since the last
-one are looked at, each with its queues and with the island it pushes into; of what is found only what differs
-is given on. So what came and went between two cuts is never written. The same keys, given back, make a graph
+one, or wait for a time, are looked at, each with its queues and with the island it pushes into; of what is
+found only what differs is given on. So what came and went between two cuts is never written. The same keys, given back, make a graph
 that was just wired go on where it stood.
 
 Keys of a node: `state` (its machine or unit), `edge0` … (the queues it reads), `life` (where it stands and
@@ -111,11 +111,6 @@ class Cut:
         self._touched.append(unit)
         return len(self._touched) == 1
 
-    def touch_all(self) -> None:
-        """Every unit may have: what is left of times is known only when somebody asks."""
-        for unit in self._runtime.units:
-            self.touch(unit)
-
     def forget(self, nodes: Collection[str], units: Collection[Unit]) -> None:
         """These nodes are started anew, as other units: nothing of them is needed."""
         for unit in units:
@@ -135,6 +130,8 @@ class Cut:
 
     def take(self) -> dict[str, Delta]:
         """What changed since the last cut. Raises `NotStorable` naming the node."""
+        for unit in self._runtime.timed():
+            self.touch(unit)
         for unit in tuple(self._touched):
             if unit.node.spec.wraps and not unit.closed:
                 unit.forget_attempt()

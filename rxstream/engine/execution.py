@@ -198,7 +198,6 @@ class Execution:
         await self.runtime.freeze(_LAST_WRITES_S)
         if not self.unsettled() or self.runtime.cut is None:
             return False
-        self.runtime.cut.touch_all()
         await self.recorder.record(self.record)
         self.recorder.close()
         await self._log.checkpoint(self.id)
@@ -212,10 +211,10 @@ class Execution:
         """
         self._check_running()
         if not self.resumable:
-            why = self._lost or next(iter(self.plan.obstacles), "its log does not outlive the process")
+            why = self._lost or next(
+                iter(self.plan.obstacles), "its log does not outlive the process"
+            )
             raise AuthorError(f"{self.id} cannot be resumed: {why}", code="not_resumable")
-        if hasattr(self, "runtime") and self.runtime.cut is not None:
-            self.runtime.cut.touch_all()
         await self.recorder.record(self.record)
         info = await self._log.checkpoint(self.id)
         self.saved(info)

@@ -300,6 +300,11 @@ class Runtime:
         mine.add(handle)
         return handle
 
+    def timed(self) -> list[Unit]:
+        """Units that wait for a time, of which less is left than when they were looked at last."""
+        ringing = [unit for unit, handles in self._timers.items() if handles]
+        return [*ringing, *(unit for unit in self.units if unit.is_timed)]
+
     def spawn(self, unit: Unit, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine that belongs to a unit: it is cancelled when the unit closes."""
         try:

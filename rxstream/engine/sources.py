@@ -215,6 +215,7 @@ class TaskUnit(Unit):
             async for batch in iterator:
                 self._inbox.extend(batch)
                 self._offset = self.next_offset
+                self.is_timed = callable(self._offset)
                 if self._over:
                     break
                 await self._taken()

@@ -32,6 +32,8 @@ class Unit:
     """Whether it waits for its step; kept by the runtime."""
     closed: bool = False
     """Whether it has ended or been disposed."""
+    is_timed: bool = False
+    """Whether its state tells how much of a time is left that no timer of the runtime's measures."""
     is_touched: bool = False
     """Whether something of it may differ from what is stored; kept by the cut."""
 

@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop on virtual seconds, beginning at 0."""
+    """An event loop on virtual seconds, beginning at `start`."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: float = 0.0) -> None:
         super().__init__()
-        self._now = 0.0
+        self._now = start
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
+        """Virtual seconds; they pass only while nothing can run."""
         return self._now
 
     def _run_once(self) -> None:
@@ -37,9 +37,9 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         super()._run_once()  # type: ignore[misc]
 
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
+def run(coroutine: Coroutine[Any, Any, T], *, start: float = 0.0) -> T:
     """Run a coroutine to its end in virtual time, as `asyncio.run` does in real time."""
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(start)) as runner:
         return runner.run(coroutine)
 
 

@@ -2,7 +2,8 @@
 
 A commit is all or nothing, so what a process leaves when it dies is what the log was after some commit. Each
 of these states is made again, an engine goes on from it, and what readers then have seen in all is compared
-with the run that nothing interrupted. In virtual time, so it is fast and times are exact.
+with the run that nothing interrupted. In virtual time, so it is fast and times are exact: an engine goes on at
+the moment in which the one before died.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class JournalLog(MemoryLog):
     def __init__(self, commits: Sequence[Commit] = (), epoch: str | None = None) -> None:
         super().__init__()
         self.commits: list[Commit] = []
+        self.times: list[float] = []
+        """When each was taken, on the loop's clock."""
         self._before = commits
         if epoch is not None:
             self.epoch = epoch
@@ -59,6 +62,7 @@ class JournalLog(MemoryLog):
         done = super()._commit(commit)
         if done.done() and done.exception() is None:
             self.commits.append(commit)
+            self.times.append(asyncio.get_running_loop().time())
         return done
 
 
@@ -107,8 +111,25 @@ def crash_everywhere(
     than `most` commits that many are chosen by `seed`. Raises `AssertionError` that says after which commit
     what differed: an element shown twice or never, a number left out, a changed event, another end.
     """
+    bound = graph if isinstance(graph, BoundGraph) else graph.bind(**(params or {}))
+    obstacles = bound.build().obstacles
+    assert not obstacles, f"it cannot be resumed: {obstacles}"
+    chance = random.Random(seed)
     with _silence():
-        return run(_everywhere(graph, params, by, most, again, random.Random(seed)))
+        journal, execution_id, expected = run(_whole(bound))
+        points = list(range(1, len(journal.commits)))
+        tried = 0
+        for point in points if len(points) <= most else sorted(chance.sample(points, most)):
+            died = journal.times[point - 1]
+            log = run(_resumed(bound, journal, point, execution_id, by, expected), start=died)
+            tried += 1
+            later = range(point + 1, len(log.commits))
+            if again and later:
+                again_at = chance.choice(later)
+                died = log.times[again_at - 1]
+                run(_resumed(bound, log, again_at, execution_id, by, expected), start=died)
+                tried += 1
+    return tried
 
 
 @contextmanager
@@ -122,33 +143,14 @@ def _silence() -> Iterator[None]:
         structlog.configure(**before)
 
 
-async def _everywhere(
-    graph: Graph[..., Any] | BoundGraph,
-    params: Mapping[str, Any] | None,
-    by: Callable[[Seen], Any],
-    most: int,
-    again: bool,
-    chance: random.Random,
-) -> int:
-    bound = graph if isinstance(graph, BoundGraph) else graph.bind(**(params or {}))
-    obstacles = bound.build().obstacles
-    assert not obstacles, f"it cannot be resumed: {obstacles}"
+async def _whole(bound: BoundGraph) -> tuple[JournalLog, str, Seen]:
+    """The run that nothing interrupts."""
     journal = JournalLog()
     async with Engine(journal) as engine:
         execution = await engine.start(bound)
         await asyncio.wait_for(execution.wait(), _LONGEST_S)
-        whole = [event async for event in execution.events()]
-    expected = _seen(whole)
-    points = list(range(1, len(journal.commits)))
-    tried = 0
-    for point in points if len(points) <= most else sorted(chance.sample(points, most)):
-        log = await _resumed(bound, journal, point, execution.id, by, expected)
-        tried += 1
-        later = range(point + 1, len(log.commits))
-        if again and later:
-            await _resumed(bound, log, chance.choice(later), execution.id, by, expected)
-            tried += 1
-    return tried
+        events = [event async for event in execution.events()]
+    return journal, execution.id, _seen(events)
 
 
 async def _resumed(
