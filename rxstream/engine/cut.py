@@ -2,8 +2,8 @@
 
 A cut is taken between steps, when no element is on the stack. Only units that were touched since the last
 one, or wait for a time, are looked at, each with its queues and with the island it pushes into; of what is
-found only what differs is given on. So what came and went between two cuts is never written. The same keys, given back, make a graph
-that was just wired go on where it stood.
+found only what differs is given on. So what came and went between two cuts is never written. The same keys,
+given back, make a graph that was just wired go on where it stood.
 
 Keys of a node: `state` (its machine or unit), `edge0` … (the queues it reads), `life` (where it stands and
 its counters; of nodes that are told, and of those that have ended), `root` (an output). What can change by

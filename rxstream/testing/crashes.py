@@ -2,8 +2,8 @@
 
 A commit is all or nothing, so what a process leaves when it dies is what the log was after some commit. Each
 of these states is made again, an engine goes on from it, and what readers then have seen in all is compared
-with the run that nothing interrupted. In virtual time, so it is fast and times are exact: an engine goes on at
-the moment in which the one before died.
+with the run that nothing interrupted. In virtual time, so it is fast and times are exact: an engine goes on
+at the moment in which the one before died.
 """
 
 from __future__ import annotations
