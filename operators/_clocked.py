@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 from rxstream.engine.island import CURRENT
-from rxstream.engine.op import ALL, Changes, Incremental
-from rxstream.engine.stored_error import restore_error, store_error
+from rxstream.engine.op import ALL
 from rxstream.operators._clock import loop_time
 from rxstream.operators._draining import Decoder, Expanding
-from rxstream.operators._rows import Beside
 from rxstream.operators._timing import Timed
 
 
@@ -46,9 +43,7 @@ class Clocked(Expanding, Timed):
 
     def __init__(self, decoder: ClockedDecoder) -> None:
         super().__init__(decoder)
-        self.incremental = decoder.incremental
         self._rings_at: float | None = None
-        self._beside = Beside()
 
     def start(self) -> None:
         super().start()
@@ -85,25 +80,3 @@ class Clocked(Expanding, Timed):
             self.quiet()
         else:
             self.alarm(due - self.decoder.clock())
-
-    # -- its state by what changed, if its machine has it so -------------------------------------
-
-    @property
-    def _machine(self) -> Incremental:
-        return self.decoder  # type: ignore[return-value]  # asked only where it says that it is `incremental`
-
-    def changes(self) -> Changes | None:
-        held = (
-            *(tuple(map(self.pack, self.pending)), tuple(self.chunks)),
-            *(self.over, store_error(self.error), self.own),
-        )
-        return self._beside.added(self._machine.changes(), held)
-
-    def restore_changes(self, stored: Mapping[str, Any]) -> None:
-        rows, held = self._beside.parted(stored)
-        self._machine.restore_changes(rows)
-        if held is not None:
-            pending, chunks, self.over, error, self.own = held
-            self.pending = deque(map(self.unpack, pending))
-            self.chunks = deque(chunks)
-            self.error = restore_error(error)

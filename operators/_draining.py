@@ -8,14 +8,16 @@ pending, further chunks wait as they came. Snapshots are taken between steps and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, ClassVar
 
 from rxstream.engine.island import CURRENT
+from rxstream.engine.op import Changes, Incremental
 from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH
 from rxstream.operators._passing import Passing
+from rxstream.operators._rows import Beside
 
 
 class Draining(Passing):
@@ -109,6 +111,8 @@ class Expanding(Draining):
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
+        self.incremental = decoder.incremental
+        self._beside = Beside()
         self.chunks: deque[Any] = deque()
         """Taken and not decoded yet; none while nothing is pending."""
 
@@ -175,3 +179,25 @@ class Expanding(Draining):
         chunks, held = state
         self.chunks = deque(chunks)
         self.decoder.restore(held)
+
+    # -- its state by what changed, if its machine has it so -------------------------------------
+
+    @property
+    def _machine(self) -> Incremental:
+        return self.decoder  # type: ignore[return-value]  # asked only where it says that it is `incremental`
+
+    def changes(self) -> Changes | None:
+        held = (
+            *(tuple(map(self.pack, self.pending)), tuple(self.chunks)),
+            *(self.over, store_error(self.error), self.own),
+        )
+        return self._beside.added(self._machine.changes(), held)
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        rows, held = self._beside.parted(stored)
+        self._machine.restore_changes(rows)
+        if held is not None:
+            pending, chunks, self.over, error, self.own = held
+            self.pending = deque(map(self.unpack, pending))
+            self.chunks = deque(chunks)
+            self.error = restore_error(error)

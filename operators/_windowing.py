@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
+from rxstream.engine.op import Changes
 from rxstream.errors import AuthorError
 from rxstream.operators._clock import wall_now
 from rxstream.operators._clocked import ClockedDecoder
@@ -27,6 +28,8 @@ class EventWindows(Decoder):
 
     With `tells_late` it gives pairs: true and a window, or false and a late element.
     """
+
+    incremental: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -89,9 +92,17 @@ class EventWindows(Decoder):
         self.watermark, self.late, panes = state
         self.panes.restore(panes)
 
+    def changes(self) -> Changes | None:
+        return self.panes.changes((self.watermark, self.late))
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        self.watermark, self.late = self.panes.restore_changes(stored) or (-math.inf, 0)
+
 
 class ClockWindows(ClockedDecoder):
     """Windows by the time at which an element is taken, in seconds since 1970."""
+
+    incremental: ClassVar[bool] = True
 
     def __init__(self, panes: Panes, key: Key | None) -> None:
         self.panes = panes
@@ -138,6 +149,13 @@ class ClockWindows(ClockedDecoder):
     def restore(self, state: Any) -> None:
         self.latest, panes = state
         self.panes.restore(panes)
+
+    def changes(self) -> Changes | None:
+        return self.panes.changes(self.latest)
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        latest = self.panes.restore_changes(stored)
+        self.latest = -math.inf if latest is None else latest
 
 
 def packed(window: Window[Any]) -> tuple[Any, ...]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any, Generic, Literal, TypeVar
 
+from rxstream.engine.op import Changes
 from rxstream.errors import BufferOverflow
 from rxstream.operators._mapping import MISSING
+from rxstream.operators._rows import Rows
 
 __all__ = ["AlignedPanes", "Fold", "OnFull", "Panes", "SessionPanes", "Window", "collecting"]
 
@@ -104,6 +106,7 @@ class Panes(ABC):
         self.max_items = max_items
         self.on_full = on_full
         self._kept: dict[int, Pane] = {}
+        self._rows = Rows()
         self._agenda: list[tuple[float, int]] = []
         self._serial = 0
 
@@ -176,6 +179,7 @@ class Panes(ABC):
 
     def _changed(self, pane: Pane, watermark: float, out: list[Window[Any]]) -> None:
         """An element was added: give it again if it has ended, else when it ends."""
+        self._rows.put(pane.serial)
         if pane.end <= watermark:
             self._give((pane,), out)
         elif not pane.is_open:
@@ -184,12 +188,14 @@ class Panes(ABC):
 
     def _forget(self, pane: Pane) -> None:
         del self._kept[pane.serial]
+        self._rows.drop(pane.serial)
         self._unindex(pane)
 
     # -- the machinery -------------------------------------------------------------------------
 
     def _keep(self, pane: Pane) -> None:
         self._kept[pane.serial] = pane
+        self._rows.put(pane.serial)
         self._index(pane)
 
     def _due(self, pane: Pane) -> float:
@@ -228,6 +234,8 @@ class Panes(ABC):
         for pane in sorted(panes, key=_order):
             pane.revision += 1
             pane.is_open = False
+            if pane.serial in self._kept:
+                self._rows.put(pane.serial)
             value = self.fold.freeze(pane.value)
             out.append(Window(pane.start, pane.end, pane.key, value, pane.revision))
 
@@ -235,21 +243,36 @@ class Panes(ABC):
 
     def snapshot(self) -> tuple[Any, ...]:
         """The windows, as plain data if their elements, keys and values are."""
-        freeze = self.fold.freeze
-        kept = tuple(
-            (p.key, p.start, p.end, freeze(p.value), p.count, p.serial, p.revision, p.is_open)
-            for p in self._kept.values()
-        )
-        return (self._serial, kept)
+        return (self._serial, tuple((serial, self._row(serial)) for serial in self._kept))
 
     def restore(self, state: Any) -> None:
         """Go on from a snapshot."""
         self._serial, kept = state
-        for key, start, end, value, count, serial, revision, is_open in kept:
-            value = self.fold.thaw(value)
-            pane = Pane(key, start, end, value, count, serial, revision, is_open)
-            self._keep(pane)
-            self._plan(pane)
+        for serial, row in kept:
+            self._restore(serial, *row)
+
+    def changes(self, rest: Any) -> Changes | None:
+        """What changed since the last call, and the rest of what whoever uses this holds."""
+        return self._rows.changes(self._kept, self._row, (self._serial, rest))
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> Any:
+        """Go on from all changes; returns the rest, None if nothing was stored."""
+        kept, rest = self._rows.restored(stored)
+        for serial, row in sorted(kept, key=lambda each: each[0]):
+            self._restore(serial, *row)
+        self._serial, held = rest or (0, None)
+        return held
+
+    def _row(self, serial: int) -> tuple[Any, ...]:
+        p = self._kept[serial]
+        return (p.key, p.start, p.end, self.fold.freeze(p.value), p.count, p.revision, p.is_open)
+
+    def _restore(self, serial: int, key: Any, start: float, end: float, *held: Any) -> None:
+        value, count, revision, is_open = held
+        value = self.fold.thaw(value)
+        pane = Pane(key, start, end, value, count, serial, revision, is_open)
+        self._keep(pane)
+        self._plan(pane)
 
 
 def _order(pane: Pane) -> tuple[float, float, int]:

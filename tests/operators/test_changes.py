@@ -8,7 +8,7 @@ from operator import add
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rxstream as rxs
@@ -57,6 +57,7 @@ def machine_of(operator: Any) -> Any:
     ],
     ids=lambda operator: repr(operator.spec.name),
 )
+@settings(max_examples=30, deadline=None)
 @given(batches=st.lists(st.tuples(ITEMS, st.sampled_from(["", "cut", "crash"])), max_size=8))
 def test_all_changes_together_are_the_state(operator: Any, batches: Any) -> None:
     async def main() -> None:
@@ -111,11 +112,44 @@ def seventh(number: int) -> int:
     return number % 7
 
 
-def graph_of(operator: Any) -> Any:
+def fifth(number: int) -> int:
+    return number // 5 % 3
+
+
+def graph_of(*operators: Any) -> Any:
     def g() -> Any:
-        return ticks(60, 0.002).pipe(operator)
+        return ticks(60, 0.002).pipe(*operators)
 
     return rxs.graph(g)
+
+
+def elements(window: Any) -> Any:
+    return window.value
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ops.window_by_event_time(
+            float, 4, every=2, key=seventh, out_of_orderness=2, allowed_lateness=3
+        ),
+        ops.window_by_event_time(float, gap=3, key=fifth),
+    ],
+    ids=["that overlap", "sessions"],
+)
+def test_windows_are_the_same_after_a_crash(operator: Any) -> None:
+    assert crash_everywhere(graph_of(operator, ops.map(elements))) > 9
+
+
+def test_windows_of_time_lose_nothing_in_a_crash() -> None:
+    def g() -> Any:
+        windows = ops.window_by_time(0.02, key=seventh)
+        return ticks(60, 0.002).pipe(windows, ops.map(elements)).named("windows")
+
+    def flat(seen: Any) -> Any:
+        return sorted(n for window in seen["windows"] for n in window)
+
+    assert crash_everywhere(rxs.graph(g), by=flat) > 9
 
 
 @pytest.mark.parametrize(
