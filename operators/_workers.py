@@ -54,6 +54,8 @@ class MapAsync(Unit):
         self.under_way = 0
         """Elements taken whose result has not gone out."""
         self.working = 0
+        self.hired = False
+        """Whether a worker is on its way that has not begun."""
 
     def released(self, slot: _Slot, out: list[Any]) -> None:
         """A result goes out; append what comes of it."""
@@ -64,10 +66,7 @@ class MapAsync(Unit):
         if self.closed:
             return False
         edge = self.inputs[0]
-        work = len(self.again) + max(0, min(self._room(), len(edge)))
-        for _ in range(min(work, self.concurrency - self.working)):
-            self.working += 1
-            self.runtime.spawn(self, self._work())
+        self._hire()
         if edge.exhausted and not self.under_way:
             if edge.error is not None:
                 self.pass_on(edge.error)
@@ -75,6 +74,18 @@ class MapAsync(Unit):
                 self.finish()
             return False
         return moved
+
+    def _hire(self) -> None:
+        """One more worker, if there is work for it and none is on its way.
+
+        The one that comes hires the next: where functions do not wait, one does all and few come for nothing.
+        """
+        if self.hired or self.working >= self.concurrency:
+            return
+        if self.again or (len(self.inputs[0]) and self._room() > 0):
+            self.hired = True
+            self.working += 1
+            self.runtime.spawn(self, self._work())
 
     def _room(self) -> int:
         """How many more elements may be taken."""
@@ -114,8 +125,10 @@ class MapAsync(Unit):
         return slot
 
     async def _work(self) -> None:
+        self.hired = False
         try:
             while (slot := self._next()) is not None:
+                self._hire()
                 self.running[slot] = None
                 try:
                     result = self.function(slot.item)
