@@ -30,12 +30,12 @@ from rxstream.engine.requirements import Requirements, check
 from rxstream.engine.resources import Resources
 from rxstream.engine.resuming import CannotResume, plan_of
 from rxstream.engine.scheduling import AGEING_S, Scheduler
+from rxstream.engine.served import Served
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import EngineStatistics
 from rxstream.engine.takeover import interrupt, not_ended
 from rxstream.errors import (
     Draining,
-    GraphError,
     LogError,
     UnknownExecution,
     UnknownGraph,
@@ -85,7 +85,7 @@ class Engine:
         self.draining = False
         self.url_prefix = ""
         """Where its endpoints are mounted, for the addresses of `Binary` data; set by the web adapter."""
-        self._graphs: dict[str, Graph[..., Any]] = {}
+        self._served = Served()
         scheduler = Scheduler(
             places=max_running,
             resources=resources,
@@ -234,29 +234,15 @@ class Engine:
     @property
     def graphs(self) -> Mapping[str, Graph[..., Any]]:
         """What it serves, by name."""
-        return self._graphs
+        return self._served.by_name
 
     def add(self, graph: Graph[..., Any]) -> None:
         """Serve one more graph. Raises `GraphError` when its name is taken or it takes streams."""
-        if graph.template:
-            raise GraphError(
-                f"graph {graph.name!r} takes streams, so it can be nested in a graph but not started"
-            )
-        known = self._graphs.get(graph.name)
-        if known is not None and known is not graph:
-            raise GraphError(
-                f"two graphs are named {graph.name!r}, in {known.__module__} and in "
-                f"{graph.__module__}: rename one"
-            )
-        self._graphs[graph.name] = graph
+        self._served.add(graph)
 
     def graph(self, name: str) -> Graph[..., Any]:
         """A graph it serves. Raises `UnknownGraph`."""
-        try:
-            return self._graphs[name]
-        except KeyError:
-            known = ", ".join(sorted(self._graphs)) or "none"
-            raise UnknownGraph(f"no graph is named {name[:80]!r}: known are {known}") from None
+        return self._served.get(name)
 
     # -- executions ----------------------------------------------------------------------------
 
@@ -276,15 +262,21 @@ class Engine:
         """Start a graph; when this returns, its record is committed.
 
         It waits for the executions that `after_success` and `after_end` name, and holds nothing meanwhile; it
-        has `resources` from its first moment to its last. `user` is whose turn it uses. `detached=False` is
-        `on_last_listener="cancel"`: it ends soon after nobody listens any more. Raises `InvalidParameters`,
-        `GraphError`, `UnknownGraph`, `Overloaded`, `Draining`, `LogError`.
+        has `resources` (if None, those its graph names) from its first moment to its last. `user` is whose
+        turn it uses. `detached=False` is `on_last_listener="cancel"`: it ends soon after nobody listens any
+        more. Raises `InvalidParameters`, `GraphError`, `UnknownGraph`, `Overloaded`, `Draining`, `LogError`.
         """
         self._check_open()
-        asked: dict[str, Any] = {"user": user, "resources": resources}
-        asked |= {"after_success": after_success, "after_end": after_end}
-        wanted = check(asked, self.resources.totals)
-        bound = self._bound(graph, params)
+        bound = self._served.bound(graph, params)
+        wanted = check(
+            {
+                "user": user,
+                "resources": bound.graph.resources if resources is None else resources,
+                "after_success": after_success,
+                "after_end": after_end,
+            },
+            self.resources.totals,
+        )
         plan = bound.build()
         known = await look_up(wanted, self._executions, self.log.record)
         self._check_open()  # again, because that may have taken a while
@@ -323,19 +315,6 @@ class Engine:
         if not self.log.is_open:
             raise LogError("the engine is not open: use `async with Engine(…)`", code="log_closed")
 
-    def _bound(
-        self, graph: Graph[..., Any] | BoundGraph | str, params: Mapping[str, Any] | None
-    ) -> BoundGraph:
-        if isinstance(graph, str):
-            graph = self.graph(graph)
-        if isinstance(graph, BoundGraph):
-            if params is not None:
-                raise TypeError("parameters were bound already: give the graph itself")
-            return graph
-        if graph.template:
-            raise GraphError(f"graph {graph.name!r} takes streams, so it cannot be started")
-        return graph.bind(**(params or {}))
-
     def _admit(
         self, execution: Execution, wanted: Requirements, needs: Dependencies, bound: BoundGraph
     ) -> Awaitable[None]:
@@ -370,7 +349,6 @@ class Engine:
             await execution.begin(status)
         except LogError:
             self._executions.pop(execution.id, None)
-            self._queue.forget(execution)
             raise
 
     def _run(self, execution: Execution, begun: asyncio.Future[None] | None = None) -> None:

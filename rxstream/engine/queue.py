@@ -74,15 +74,10 @@ class Queue:
         succeeded = execution.status is Status.COMPLETED
         moves = self.scheduler.ended(execution.id, succeeded, _now())
         for name, _ in moves.doomed:
-            waiting = self._waiting.get(name)
-            if waiting is not None:
-                waiting[0].settled(doom(execution.id, execution.record.status))
+            waiting, _ = self._waiting.pop(name)
+            waiting.settled(doom(execution.id, execution.record.status))
+            self.run(waiting)
         self._apply(moves)
-
-    def forget(self, execution: Execution) -> None:
-        """Its start could not be recorded."""
-        if self._waiting.pop(execution.id, None) is not None:
-            self._apply(self.scheduler.withdraw(execution.id, _now()))
 
     def pause(self) -> None:
         """Start nothing any more."""
@@ -156,9 +151,7 @@ class Queue:
         }
         line = self.scheduler.line() if due else {}
         for name, (execution, told) in due.items():
-            stands = line.get(name)
-            if stands is None:  # something has just ended it
-                continue
+            stands = line[name]
             if _differs(told.shown, stands):
                 told.at, told.shown, told.times = now, stands, told.times + 1
                 execution.recorder.add(

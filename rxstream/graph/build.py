@@ -37,7 +37,12 @@ class Graph(Generic[P, R]):
     """Starts a graph without an engine of the user's; given by the engine when it is imported."""
 
     def __init__(
-        self, function: Callable[P, R], name: str | None = None, *, resumable: bool = False
+        self,
+        function: Callable[P, R],
+        name: str | None = None,
+        *,
+        resumable: bool = False,
+        resources: Mapping[str, int] | None = None,
     ) -> None:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise GraphError(
@@ -51,6 +56,8 @@ class Graph(Generic[P, R]):
         self.function = function
         self.name = name or function.__name__
         self.resumable = resumable
+        self.resources = dict(resources or {})
+        """What an execution of it holds from its start to its end, unless it is started with others."""
         self.description = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
         self._parameters = Parameters(function)
         self._prefix: str | None = None
@@ -69,7 +76,7 @@ class Graph(Generic[P, R]):
 
     def named(self, prefix: str) -> Graph[P, R]:
         """The same graph, whose nodes will be `prefix.…` where it is nested."""
-        copy = Graph(self.function, self.name, resumable=self.resumable)
+        copy = Graph(self.function, self.name, resumable=self.resumable, resources=self.resources)
         copy._prefix = prefix
         return copy
 
@@ -155,18 +162,26 @@ def graph(function: Callable[P, R]) -> Graph[P, R]: ...
 
 
 @overload
-def graph(*, resumable: bool = False) -> Callable[[Callable[P, R]], Graph[P, R]]: ...
+def graph(
+    *, resumable: bool = False, resources: Mapping[str, int] | None = None
+) -> Callable[[Callable[P, R]], Graph[P, R]]: ...
 
 
-def graph(function: Callable[..., Any] | None = None, *, resumable: bool = False) -> Any:
+def graph(
+    function: Callable[..., Any] | None = None,
+    *,
+    resumable: bool = False,
+    resources: Mapping[str, int] | None = None,
+) -> Any:
     """Decorate a function from parameters to a stream or a dict of streams.
 
     `@graph(resumable=True)` refuses to build a graph that could not go on after a crash, and says which node
-    is in the way.
+    is in the way. `@graph(resources={"gpu": 1})` is what each execution of it waits for and holds; a graph
+    that is nested in it adds none.
     """
     if function is None:
-        return partial(Graph, resumable=resumable)
-    return Graph(function, resumable=resumable)
+        return partial(Graph, resumable=resumable, resources=resources)
+    return Graph(function, resumable=resumable, resources=resources)
 
 
 @contextmanager

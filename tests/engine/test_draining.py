@@ -11,7 +11,7 @@ import rxstream as rxs
 from rxstream.errors import Draining, LogError
 from rxstream.testing import JournalLog, virtual_time
 from tests.engine.crashing import ticks
-from tests.engine.parts import FullLog, events_of, now, told, within
+from tests.engine.parts import FullLog, SlowLog, events_of, now, told, within
 
 
 @rxs.graph
@@ -131,6 +131,34 @@ async def test_one_whose_start_is_being_recorded_goes_on_too() -> None:
 
 class _Full(FullLog):
     durable = True
+
+
+class _Slow(SlowLog):
+    durable = True
+
+
+@virtual_time
+async def test_a_slow_log_is_waited_for_before_what_begins_is_put_away() -> None:
+    async with rxs.Engine(_Slow(), graphs=GRAPHS) as engine:
+        starting = asyncio.ensure_future(engine.start("totals"))
+        await asyncio.sleep(0.1)
+        await engine.drain()
+        execution = await starting
+        assert (execution.status, execution.ended) == ("running", True)
+
+
+@virtual_time
+async def test_a_log_that_is_lost_meanwhile_does_not_hold_it_up() -> None:
+    log = _Full()
+    async with rxs.Engine(log, graphs=GRAPHS) as engine:
+        execution = await engine.start("totals", {"count": 10_000})
+        await asyncio.sleep(0.1)
+        execution.recorder.hurry()
+        log.full = True
+        begun = now()
+        await engine.drain(timeout=4)
+        assert now() < begun + 2
+        assert execution.ended
 
 
 @virtual_time

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import numpy
 import pytest
 
 import rxstream as rxs
@@ -32,6 +33,12 @@ def waits(seconds: float = 10.0, fails: bool = False) -> Any:
 def hidden(key: rxs.Secret) -> Any:
     """Has a parameter the log never sees."""
     return rxs.source([len(key.get_secret_value())])
+
+
+@rxs.graph
+def anything(key: Any) -> Any:
+    """Has a parameter of any type."""
+    return rxs.source([1])
 
 
 async def begun(execution: rxs.Execution) -> float:
@@ -75,7 +82,7 @@ class TestTurns:
     async def test_what_cannot_be_recorded_leaves_the_queue(self) -> None:
         log = FullLog()
         async with rxs.Engine(log, max_running=1) as engine:
-            running = await engine.start(waits)
+            running = await engine.start(waits, {"seconds": 1_000})
             log.full = True
             with pytest.raises(LogError):
                 await engine.start(waits, {"seconds": 1})
@@ -203,6 +210,19 @@ class TestResources:
         names = [entry["name"] for entry in refused.value.detail]
         assert names == ["user", "after_success", "after_end"]
 
+    @virtual_time
+    async def test_a_graph_may_say_what_it_needs(self) -> None:
+        needs = rxs.graph(resources={"gpu": 1})(waits.function)
+        async with rxs.Engine(graphs=[needs], resources={"gpu": 1}) as engine:
+            first, second = await engine.start(needs), await engine.start("waits", {"seconds": 1})
+            other = await engine.start(needs.named("prefix").bind(seconds=1), resources={})
+            assert [await begun(e) for e in (first, second, other)] == [0, 10, 0]
+        async with rxs.Engine() as engine:
+            with pytest.raises(
+                InvalidParameters, match="no resource is named 'gpu': there is none"
+            ):
+                await engine.start(needs)
+
 
 class TestTelling:
     @virtual_time
@@ -273,13 +293,60 @@ class TestAfterARestart:
         return died, {"high": high.id, "low": low.id, "gpu": gpu.id, "then": then.id}
 
     @virtual_time
-    async def test_a_parameter_the_log_never_saw_cannot_be_given_again(self) -> None:
+    @pytest.mark.parametrize("key", ["abc", numpy.zeros(3)])
+    async def test_a_parameter_the_log_never_saw_cannot_be_given_again(self, key: Any) -> None:
         journal = JournalLog()
-        async with rxs.Engine(journal, graphs=[waits, hidden], max_running=1) as engine:
+        graph = hidden if isinstance(key, str) else anything
+        async with rxs.Engine(journal, graphs=[waits, graph], max_running=1) as engine:
             await engine.start("waits")
-            queued = await engine.start("hidden", {"key": "abc"})
+            queued = await engine.start(graph, {"key": key})
             died = died_now(journal)
-        async with rxs.Engine(died, graphs=[waits, hidden]) as again:
+        async with rxs.Engine(died, graphs=[waits, graph]) as again:
             record = await again.record(queued.id)
         assert record.status == "interrupted"
         assert "its parameters cannot be read from the log" in (record.error or {})["message"]
+
+    @virtual_time
+    async def test_what_one_waited_for_may_have_gone_meanwhile(self) -> None:
+        journal = JournalLog()
+        async with rxs.Engine(journal, graphs=[waits]) as engine:
+            fails = await engine.start("waits", {"seconds": 1e6, "fails": True})
+            gone = await engine.start("waits", {"seconds": 1e6})
+            after = {"success": [gone.id], "end": [gone.id], "died": [fails.id]}
+            never = await engine.start("waits", after_success=after["success"])
+            runs = await engine.start("waits", after_end=after["end"])
+            died = await engine.start("waits", after_success=after["died"])
+            commits = [c for c in journal.commits if c.execution_id != gone.id]
+        async with rxs.Engine(JournalLog(commits, journal.epoch), graphs=[waits]) as again:
+            assert await begun(again.execution(runs.id)) >= 0
+            for doomed, status in ((never, "no longer in the log"), (died, "interrupted")):
+                assert (await again.record(doomed.id)).status == "cancelled"
+                record = await again.record(doomed.id)
+                assert str((record.error or {})["message"]).endswith(f"is {status}")
+                assert (record.error or {})["code"] == "dependency_failed"
+
+    @virtual_time
+    async def test_a_graph_that_can_no_longer_be_built_ends_it_honestly(self) -> None:
+        journal = JournalLog()
+        async with rxs.Engine(journal, graphs=[waits], max_running=1) as engine:
+            await engine.start("waits", {"seconds": 1e6})
+            queued = await engine.start("waits", {"seconds": 5})
+            died = died_now(journal)
+        other = rxs.graph(lambda minutes: rxs.source([minutes]))
+        other.name = "waits"
+        async with rxs.Engine(died, graphs=[other]) as again:
+            record = await again.record(queued.id)
+        assert record.status == "interrupted"
+        assert (record.error or {})["code"] == "graph_changed"
+
+    @virtual_time
+    async def test_one_whose_graph_is_not_served_waits_for_somebody_who_knows_it(self) -> None:
+        journal = JournalLog()
+        async with rxs.Engine(journal, graphs=[waits], max_running=1) as engine:
+            await engine.start("waits", {"seconds": 1e6})
+            queued = await engine.start("waits", {"seconds": 5})
+            died = died_now(journal)
+        async with rxs.Engine(died) as again:
+            assert (await again.record(queued.id)).status == "queued"
+            execution = await again.resume(queued.id, waits.bind(seconds=3))
+            assert await execution.result() == (0.0, 3.0)

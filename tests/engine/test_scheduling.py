@@ -118,8 +118,9 @@ def test_who_waits_for_executions_can_give_up() -> None:
     scheduler = Scheduler(places=9)
     offered(scheduler, [Request("a"), Request("b")])
     scheduler.offer(Request("c", after_success=frozenset("ab")), 0)
+    scheduler.offer(Request("d", after_end=frozenset("a")), 0)
     scheduler.withdraw("c", 0)
-    assert scheduler.ended("a", False, 0) == ([], [])
+    assert scheduler.ended("a", False, 0) == (["d"], [])
     assert scheduler.line() == {}
 
 
