@@ -16,6 +16,7 @@ import click
 from rxstream.adapters.cli import failure, logs
 from rxstream.adapters.cli.graph import graph
 from rxstream.adapters.cli.interruption import Interrupted, interruption
+from rxstream.adapters.cli.log import log
 from rxstream.adapters.cli.models import models
 from rxstream.adapters.cli.replay import replay
 from rxstream.adapters.cli.run import run
@@ -55,7 +56,7 @@ def rxstream(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, serve, run, watch, replay, graph, models):
+for _command in (demo, serve, run, watch, replay, log, graph, models):
     rxstream.add_command(_command)
 
 

@@ -6,20 +6,42 @@ threads, nor what is not on the disk yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import apsw
 import orjson
 
-from rxstream.adapters.logs import digests
+from rxstream.adapters.logs import digests, schema
 from rxstream.adapters.logs.states import States, fold
 from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
 from rxstream.events import StreamEvent, unseal
 from rxstream.log.ring import READ_BYTES
 from rxstream.log.values import ExecutionRecord, Head
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def answered(
+    path: str,
+    connection: apsw.Connection,
+    question: Callable[Concatenate[apsw.Connection, P], R],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R:
+    """Ask; raises `LogError` for whatever the file makes go wrong."""
+    try:
+        return question(connection, *args, **kwargs)
+    except apsw.Error as error:
+        raise schema.explained(path, error) from error
+    except (TypeError, ValueError, KeyError, OverflowError) as error:  # of a row with flipped bits
+        raise LogError(
+            f"{path}: a row is not what was written ({error}): see `rxstream log verify`",
+            code="log_corrupt",
+        ) from error
 
 
 def head(connection: apsw.Connection, execution_id: str) -> Head | None:
@@ -35,8 +57,35 @@ def head(connection: apsw.Connection, execution_id: str) -> Head | None:
 def events(
     connection: apsw.Connection, execution_id: str, after: int, limit: int
 ) -> list[StreamEvent]:
-    """At most `limit` events past `after`, and about 1 MiB. Raises `LogError` when the next is damaged."""
+    """At most `limit` events past `after`, and about 1 MiB.
+
+    Raises `LogError` when the next are damaged; the number of the last of those is its detail.
+    """
     found: list[StreamEvent] = []
+    try:
+        _read(connection, execution_id, after, limit, found)
+    except (apsw.CorruptError, LogError) as error:
+        if found:
+            return found  # what is whole comes first
+        if isinstance(error, LogError):
+            raise
+        # the index may still know what cannot be read
+        last = connection.execute(
+            """SELECT min(last) FROM events WHERE last > ? AND execution =
+               (SELECT id FROM executions WHERE execution_id = ?)""",
+            (after, execution_id),
+        ).get
+        raise damaged(execution_id, after + 1, int(last or after + 1)) from error
+    return found
+
+
+def _read(
+    connection: apsw.Connection,
+    execution_id: str,
+    after: int,
+    limit: int,
+    found: list[StreamEvent],
+) -> None:
     size = 0
     chunks = connection.execute(
         """SELECT first, last, at, digest, payload FROM events
@@ -45,24 +94,29 @@ def events(
         (execution_id, after),
     )
     for first, last, at, digest, payload in chunks:
+        if found and first > (found[-1].sequence or 0) + 1:
+            return  # some are missing: the next page begins behind them, which readers notice
         if digests.of_events(execution_id, first, last, at, payload) != digest:
-            if found:
-                return found
-            raise LogError(
-                f"events {first} to {last} of {execution_id} are damaged: go on after {last}, or see "
-                "`rxstream log verify`",
-                code="log_corrupt",
-            )
+            raise damaged(execution_id, max(first, after + 1), last)
         lines = payload.split(b"\n")
         begin = max(0, after + 1 - first)
         for number, line in enumerate(lines[begin:], first + begin):
             size += len(line)
             if found and (len(found) == limit or size > READ_BYTES):
-                return found
+                return
             found.append(unseal(line, execution_id, number))
         if len(found) == limit or size > READ_BYTES:
-            return found
-    return found
+            return
+
+
+def damaged(execution_id: str, first: int, last: int) -> LogError:
+    """These events are not what was written."""
+    return LogError(
+        f"events {first} to {last} of {execution_id} are damaged: go on after {last}, and see "
+        "`rxstream log verify`",
+        code="log_corrupt",
+        detail={"last": last},
+    )
 
 
 def record(connection: apsw.Connection, execution_id: str) -> ExecutionRecord:

@@ -265,16 +265,16 @@ class SQLiteLog(EventLog):
 
         def answer() -> R:
             try:
+                connection = self._idle_readers.pop()
+            except IndexError:
                 try:
-                    connection = self._idle_readers.pop()
-                except IndexError:
                     connection = schema.connect(self.path, vfs=self._vfs)
-                try:
-                    return question(connection, *args, **kwargs)
-                finally:
-                    self._idle_readers.append(connection)
-            except apsw.Error as error:
-                raise schema.explained(self.path, error) from error
+                except apsw.Error as error:
+                    raise schema.explained(self.path, error) from error
+            try:
+                return reading.answered(self.path, connection, question, *args, **kwargs)
+            finally:
+                self._idle_readers.append(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
 

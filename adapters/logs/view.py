@@ -163,13 +163,9 @@ class LogView(EventLog):
         if connection is None:
             raise LogError("the event log is not open", code="log_closed")
 
-        def answer() -> R:
-            try:
-                return question(connection, *args, **kwargs)
-            except apsw.Error as error:
-                raise schema.explained(self.path, error) from error
-
-        return await self._in_thread(answer)
+        return await self._in_thread(
+            lambda: reading.answered(self.path, connection, question, *args, **kwargs)
+        )
 
     async def _head(self, execution_id: str) -> Head | None:
         return await self._ask(reading.head, execution_id)
