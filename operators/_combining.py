@@ -37,6 +37,19 @@ class Combining(Unit):
         self.out.counters.elements_in += len(items)
         return items
 
+    def pass_from(self, edge: Edge) -> bool:
+        """Pass on what an input has, and its end; whether it may have more."""
+        room = self.room()
+        items = self.take(edge, room) if room > 0 else []
+        if items:
+            self.emit(items)
+        if self.closed or self.broken((edge,)):
+            return False
+        if edge.exhausted:
+            self.finish()
+            return False
+        return bool(items)
+
 
 class Merge(Combining):
     """Elements of all inputs as they come; `label(index, element)` says what becomes of one."""
@@ -162,17 +175,7 @@ class Chosen(Combining):
         if self.index is None:
             self.finish()
             return False
-        edge = self.inputs[self.index]
-        room = self.room()
-        items = self.take(edge, room) if room > 0 else []
-        if items:
-            self.emit(items)
-        if self.closed or self.broken((edge,)):
-            return False
-        if edge.exhausted:
-            self.finish()
-            return False
-        return bool(items)
+        return self.pass_from(self.inputs[self.index])
 
     def snapshot(self) -> Any:
         """Whether the function was asked, and what it said."""
@@ -197,17 +200,7 @@ class Amb(Combining):
             for index, loser in enumerate(self.inputs):
                 if index != self.winner:
                     loser.close()
-        edge = self.inputs[self.winner]
-        room = self.room()
-        items = self.take(edge, room) if room > 0 else []
-        if items:
-            self.emit(items)
-        if self.closed or self.broken((edge,)):
-            return False
-        if edge.exhausted:
-            self.finish()
-            return False
-        return bool(items)
+        return self.pass_from(self.inputs[self.winner])
 
     def snapshot(self) -> Any:
         """Which input it reads, if that is known."""

@@ -17,7 +17,7 @@ from reactivex.internal.utils import is_future
 
 from rxstream.engine.op import Op
 from rxstream.engine.unit import Unit
-from rxstream.operator import Operator, OperatorSpec
+from rxstream.operator import Kind, Operator, OperatorSpec
 from rxstream.stream import Stream
 
 Twin = Callable[..., Callable[[Observable[Any]], Observable[Any]]]
@@ -34,18 +34,7 @@ def native(
     arguments: Mapping[str, Any] | None = None,
 ) -> Operator:
     """Our own state machine, run inside an island."""
-    given = arguments or {}
-    return Operator(
-        OperatorSpec(
-            name,
-            "op",
-            make=make,
-            arguments=said(given),
-            rx=rx or twin(name, given),
-            resumable=resumable,
-            grows=grows,
-        )
-    )
+    return _specified("op", name, make, (), rx, arguments, resumable=resumable, grows=grows)
 
 
 def waiting(
@@ -59,18 +48,7 @@ def waiting(
     **flags: Any,
 ) -> Operator:
     """Our own unit: something waits in it."""
-    given = arguments or {}
-    return Operator(
-        OperatorSpec(
-            name,
-            "unit",
-            make=make,
-            arguments=said(given),
-            others=streams(others),
-            rx=rx or twin(name, given),
-            **flags,
-        )
-    )
+    return _specified("unit", name, make, others, rx, arguments, **flags)
 
 
 def foreign(
@@ -83,11 +61,24 @@ def foreign(
     **flags: Any,
 ) -> Operator:
     """reactivex's operator, run on the engine's clock; it cannot be resumed."""
+    return _specified("foreign", name, None, others, rx, arguments, **flags)
+
+
+def _specified(
+    kind: Kind,
+    name: str,
+    make: Callable[[], Any] | None,
+    others: tuple[Any, ...],
+    rx: Twin | None,
+    arguments: Mapping[str, Any] | None,
+    **flags: Any,
+) -> Operator:
     given = arguments or {}
     return Operator(
         OperatorSpec(
             name,
-            "foreign",
+            kind,
+            make=make,
             arguments=said(given),
             others=streams(others),
             rx=rx or twin(name, given),

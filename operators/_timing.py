@@ -373,18 +373,10 @@ class Timeout(Combining):
             self.inputs[0].close()
             self.inputs[1].open()
         edge = self.inputs[1 if self.switched else 0]
-        room = self.room()
-        items = self.take(edge, room) if room > 0 else []
-        if items:
-            if not self.once:
-                self.due = self.runtime.now() + self.span
-            self.emit(items)
-        if self.closed or self.broken((edge,)):
-            return False
-        if edge.exhausted:
-            self.finish()
-            return False
-        return bool(items)
+        moved = self.pass_from(edge)
+        if moved and not self.once:
+            self.due = self.runtime.now() + self.span
+        return moved
 
     def external(self) -> bool:
         return self.handle is not None

@@ -15,29 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "rxstream" / "_fluent.pyi"
-MODULES = (
-    "aggregate",
-    "bounded_joins",
-    "by_key",
-    "checking",
-    "codecs",
-    "concurrency",
-    "event_windows",
-    "executors",
-    "flattening",
-    "joining",
-    "nesting",
-    "position",
-    "resilience",
-    "select",
-    "sharing",
-    "spilling",
-    "supervision",
-    "text",
-    "time",
-    "transform",
-    "windows",
-)
 LONGEST = 12
 """Operators that one `pipe` is typed for."""
 
@@ -100,9 +77,19 @@ SPECIAL = """
 
 def source() -> str:
     """The stub's text."""
-    found = [text for module in MODULES for text in methods(module)]
+    found = [text for module in modules() for text in methods(module)]
     body = f"class Fluent(Observable[T_co]):\n{''.join(found)}{SPECIAL}{pipe()}"
     return formatted(HEADER + chain() + "\n" + body)
+
+
+def modules() -> list[str]:
+    """The modules whose operators are methods."""
+    tree = ast.parse((ROOT / "operators" / "_fluent.py").read_text("utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "MODULES":
+            assert isinstance(node.value, ast.Tuple)
+            return [ast.unparse(module) for module in node.value.elts]
+    raise LookupError("MODULES")
 
 
 def methods(module: str) -> list[str]:
