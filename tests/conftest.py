@@ -17,6 +17,10 @@ from multiprocessing import resource_tracker
 
 import psutil
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # no test asserts how long something takes
+settings.load_profile("patient")
 
 MISSING = "missing:"
 GRACE = 2.0
