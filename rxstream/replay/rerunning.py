@@ -27,6 +27,8 @@ SHOWN: Final = 100
 
 _HIDDEN: Final = "**********"
 
+_PAGE: Final = 1_024
+
 
 @dataclass
 class _Record:
@@ -111,7 +113,7 @@ async def _survey(log: EventLog, execution_id: str) -> _Record:
     found = _Record(head.last)
     after = 0
     while after < head.last:
-        for event in await reader.next():
+        for event in await reader.next(limit=_PAGE):
             if event.sequence is None:
                 raise LogError(
                     f"the first events of {execution_id} are not in the log any more, so it cannot be "

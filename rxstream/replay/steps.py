@@ -17,7 +17,7 @@ from rxstream.errors import AuthorError, RxStreamError, WorldError
 from rxstream.events import EventType, StreamEvent, data_json, step_json
 from rxstream.log import EventLog, Position, Reader
 
-_PAGE: Final = 256
+_PAGE: Final = 1_024
 
 _BINARY: Final = b'"type":"binary"'
 
