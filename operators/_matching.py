@@ -21,7 +21,7 @@ from rxstream.operators._clock import loop_time
 from rxstream.operators._combining import Combining
 from rxstream.operators._keys import SAME_S, Keys, tell
 from rxstream.operators._mapping import MISSING
-from rxstream.operators._rows import Beside
+from rxstream.operators._rows import Beside, Rows
 
 Key = Callable[[Any], Hashable]
 OnFull = Literal["fail", "drop_oldest"]
@@ -77,19 +77,27 @@ class Matching(Combining, ABC):
 class Side:
     """What came on one input and is within reach."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, index: int, key: Key, rows: Rows) -> None:
+        self.index = index
         self.key = key
+        self.rows = rows
+        """Rows of both sides, by index and number."""
+        self.first = 0
+        """The number of the oldest."""
         self.held: deque[tuple[float, Any, Any]] = deque()
         self.by_key: dict[Any, deque[Any]] = {}
 
     def put(self, time: float, key: Hashable, item: Any) -> None:
         """Keep one."""
         self.by_key.setdefault(key, deque()).append(item)
+        self.rows.put((self.index, self.first + len(self.held)))
         self.held.append((time, key, item))
 
     def drop(self) -> None:
         """Forget the oldest."""
         _, key, _ = self.held.popleft()
+        self.rows.drop((self.index, self.first))
+        self.first += 1
         items = self.by_key[key]
         items.popleft()
         if not items:
@@ -109,6 +117,8 @@ class Side:
 class JoinBy(Matching):
     """Pairs of elements of both inputs with equal keys that were taken within a span of each other."""
 
+    incremental: ClassVar[bool] = True
+
     def __init__(
         self, left_key: Key, right_key: Key, within: float, max_items: int, on_full: OnFull
     ) -> None:
@@ -116,7 +126,8 @@ class JoinBy(Matching):
         self.within = within
         self.max_items = max_items
         self.on_full = on_full
-        self.sides = (Side(left_key), Side(right_key))
+        self.rows = Rows()
+        self.sides = (Side(0, left_key, self.rows), Side(1, right_key, self.rows))
         self.turn = 0
         self.dropped = 0
         self._handle: asyncio.TimerHandle | None = None
@@ -206,6 +217,29 @@ class JoinBy(Matching):
             side.clear()
             for age, key, item in found:
                 side.put(now - age, key, item)
+
+    def changes(self) -> Changes | None:
+        def kept(name: tuple[int, int]) -> Any:
+            index, number = name
+            side = self.sides[index]
+            return side.held[number - side.first]
+
+        names = (
+            (side.index, side.first + number)
+            for side in self.sides
+            for number in range(len(side.held))
+        )
+        at = loop_time() if any(side.held for side in self.sides) else 0.0
+        rest = (at, self.turn, self.dropped, tuple(self.pending))
+        return self.rows.changes(names, kept, rest)
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        found, rest = self.rows.restored(stored)
+        at, self.turn, self.dropped, pending = rest or (0.0, 0, 0, ())
+        self.pending = deque(pending)
+        ahead = loop_time() - at
+        for (index, _), (time, key, item) in found:
+            self.sides[index].put(time + ahead, key, item)
 
 
 class Enrich(Matching):

@@ -17,7 +17,7 @@ from rxstream.engine.op import Changes
 from rxstream.operators._draining import Expanding
 from rxstream.operators._rows import Rows
 from rxstream.testing import crash_everywhere
-from tests.engine.crashing import ticks
+from tests.engine.crashing import as_bags, ticks
 from tests.operators.keys import ITEMS, letter, plus
 from tests.operators.lives import Case, Feed, Life, Reader, settled
 from tests.operators.parts import ops, virtually
@@ -150,6 +150,39 @@ def test_windows_of_time_lose_nothing_in_a_crash() -> None:
         return sorted(n for window in seen["windows"] for n in window)
 
     assert crash_everywhere(rxs.graph(g), by=flat) > 9
+
+
+def joined() -> Any:
+    late = ticks(30, 0.004).map(lambda n: 2 * n)
+    return ticks(60, 0.002).pipe(ops.join_by(late, seventh, seventh, 1_000, max_items=90))
+
+
+def test_joins_find_the_same_after_a_crash() -> None:
+    assert crash_everywhere(rxs.graph(joined), by=as_bags) > 9
+
+
+def test_what_was_held_for_a_join_is_forgotten_in_its_time() -> None:
+    unit: Any = ops.join_by(rxs.empty(), letter, letter, 5, max_items=3, on_full="drop_oldest").spec  # type: ignore[attr-defined]  # an Operator
+
+    async def main() -> None:
+        first, second, log = unit.make(), unit.make(), Stored()
+        for number in range(8):
+            await asyncio.sleep(1)
+            side = first.sides[number % 2]
+            side.forget(asyncio.get_running_loop().time() - 5)
+            if len(side.held) > 2:
+                side.drop()
+            side.put(asyncio.get_running_loop().time(), f"k{number}", number)
+            first.pending.append(number)
+            log.apply(first.changes())
+        await asyncio.sleep(100)
+        second.restore_changes(log.rows)
+        await asyncio.sleep(1)
+        ages = [[round(age, 3) for age, _, _ in side] for side in second.snapshot()[-1]]
+        assert ages == [[6, 4, 2], [5, 3, 1]]
+        assert second.snapshot()[0] == tuple(range(8))
+
+    virtually(main())
 
 
 @pytest.mark.parametrize(
