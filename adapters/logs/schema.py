@@ -159,9 +159,17 @@ def recognized(path: str, connection: apsw.Connection) -> str:
 
 
 def _meta(path: str, connection: apsw.Connection) -> dict[str, Any]:
-    meta: dict[str, Any] = {
-        key: value for key, value in connection.execute("SELECT key, value FROM meta")
-    }
+    try:
+        meta: dict[str, Any] = {
+            key: value for key, value in connection.execute("SELECT key, value FROM meta")
+        }
+    except UnicodeDecodeError:
+        meta = {}
+    if not {"format", "epoch", "generation"} <= meta.keys():
+        raise LogError(
+            f"{path}: what it says of itself is damaged: restore it, or use another log",
+            code="log_corrupt",
+        )
     if meta["format"] != FORMAT:
         raise LogError(
             f"{path} has format {meta['format']} and this version of rxstream reads {FORMAT}: "

@@ -7,7 +7,7 @@ one snapshot, so a log that is being written can be verified. Must not know how 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 import orjson
@@ -15,7 +15,10 @@ import orjson
 from rxstream.adapters.logs import digests
 from rxstream.codec import Binary
 
-_CHECKS = 20
+UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
+"""What reading a damaged row raises; the second where it is in a text."""
+
+_CHECKS: Final = 20
 
 
 class Damage(NamedTuple):
@@ -62,7 +65,7 @@ def _of_file(connection: apsw.Connection) -> Iterator[Damage]:
         for (said,) in connection.execute(f"PRAGMA integrity_check({_CHECKS})"):
             if said != "ok":
                 yield Damage(None, None, None, str(said).replace("\n", " "))
-    except apsw.Error as error:
+    except UNREADABLE as error:
         yield Damage(None, None, None, f"it cannot be checked: {error}")
 
 
@@ -76,7 +79,7 @@ def _execution(connection: apsw.Connection, row: int, damage: list[Damage]) -> i
     )
     if found is None:
         return 0  # pruned since
-    if isinstance(found, apsw.Error):
+    if isinstance(found, UNREADABLE):
         damage.append(Damage(None, None, None, f"an execution cannot be read: {found}"))
         return 0
     digest, execution_id, *fields = found
@@ -112,7 +115,7 @@ def _events(
                WHERE execution = ? AND last = ?""",
             (row, last),
         )
-        if found is None or isinstance(found, apsw.Error):
+        if found is None or isinstance(found, UNREADABLE):
             said = f": {found}" if found is not None else ""
             note(f"events {before + 1} to {last} cannot be read{said}", before + 1, last)
             before, chain = last, None
@@ -145,7 +148,7 @@ def _states(
             "SELECT position, payload, digest FROM states WHERE execution = ? AND position = ?",
             (row, position),
         )
-        if found is None or isinstance(found, apsw.Error):
+        if found is None or isinstance(found, UNREADABLE):
             note(f"its state cannot be read at row {position}")
         elif expected not in (None, position):
             note(f"its state misses rows {expected} to {position - 1}")
@@ -162,7 +165,7 @@ def _blobs(connection: apsw.Connection, row: int, note: Callable[..., None]) -> 
             (row, sha256),
         )
         try:
-            if found is None or isinstance(found, apsw.Error):
+            if found is None or isinstance(found, UNREADABLE):
                 note(f"its blob {sha256} cannot be read")
             elif Binary(*found).sha256 != sha256:
                 note(f"its blob {sha256} is not what was written")
@@ -188,7 +191,7 @@ def _keys(
     """Keys of rows in order, from an index alone; what is behind a damaged page is found from the end."""
     where = "WHERE execution = ?" if of else ""
     found: list[list[Any]] = []
-    failed: apsw.Error | None = None
+    failed: Exception | None = None
     for order in ("ASC", "DESC"):
         keys: list[Any] = []
         found.append(keys)
@@ -197,7 +200,7 @@ def _keys(
                 f"SELECT {column} FROM {table} {where} ORDER BY {column} {order}", of
             ):
                 keys.append(key)
-        except apsw.Error as error:
+        except UNREADABLE as error:
             failed = error
             continue
         break
@@ -213,10 +216,10 @@ def _keys(
 
 def _fetched(
     connection: apsw.Connection, query: str, of: tuple[Any, ...]
-) -> tuple[Any, ...] | apsw.Error | None:
+) -> tuple[Any, ...] | apsw.Error | UnicodeDecodeError | None:
     try:
         found: tuple[Any, ...] | None = connection.execute(query, of).fetchone()
-    except apsw.Error as error:
+    except UNREADABLE as error:
         return error
     return found
 

@@ -17,7 +17,7 @@ import pytest
 from rxstream.adapters.logs import LogView, SQLiteLog
 from rxstream.adapters.logs.verifying import Verified
 from rxstream.codec import Binary
-from rxstream.errors import RxStreamError
+from rxstream.errors import LogError, RxStreamError
 from rxstream.log import Commit, Delta
 from tests.log.parts import begin, drained, end, foreign, outputs, record
 
@@ -232,3 +232,27 @@ async def test_readers_are_told_of_events_that_are_missing(path: Path) -> None:
     gap = {"requested": "6", "first_available": 10, "missed": 3}
     assert told == [*range(1, 7), gap, *range(10, 26)]
     await view.close()
+
+
+@pytest.mark.parametrize("change", ["key = 'epocg'", "key = CAST(x'ff' AS TEXT)"])
+async def test_a_log_that_does_not_know_what_it_is_is_refused(path: Path, change: str) -> None:
+    await write(path)
+    other = foreign(path)
+    other.execute(f"UPDATE meta SET {change} WHERE key = 'epoch'")
+    other.close()
+    for log in (SQLiteLog(path), LogView(path)):
+        with pytest.raises(LogError, match="what it says of itself is damaged"):
+            await log.open()
+
+
+async def test_a_text_that_is_no_text_any_more_is_told(path: Path) -> None:
+    await write(path)
+    other = foreign(path)
+    other.execute("UPDATE executions SET graph = CAST(x'ff' AS TEXT) WHERE id = 3")
+    other.execute("UPDATE blobs SET sha256 = CAST(x'ff' AS TEXT) WHERE execution = 2")
+    other.close()
+    found = await seen(path)
+    assert found is not None
+    told = [str(damage) for damage in found[1].damage]
+    assert any(line.startswith("e1: some of the blobs cannot be listed") for line in told)
+    assert any("an execution cannot be read" in line for line in told)

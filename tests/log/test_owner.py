@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ import pytest
 from rxstream.adapters.logs import SQLiteLog
 from rxstream.errors import LogError, LogLocked
 from rxstream.events import StreamEvent
-from rxstream.log import Commit
+from rxstream.log import Commit, Delta, Retention
 from tests.log.parts import add, begin, data, finish, foreign, numbers, outputs, record
 
 ROOT = Path(__file__).parents[2]
@@ -195,3 +196,61 @@ def test_a_log_outlives_its_loop(path: Path) -> None:
         return seen
 
     assert asyncio.run(look()) == [1]
+
+
+# -- who was paused ---------------------------------------------------------------------------
+
+
+async def test_a_process_that_was_paused_and_lost_the_log_cannot_commit(path: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.log.asked", str(path),
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdin is not None
+    assert child.stdout is not None
+
+    async def ask() -> bytes:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"commit\n")
+        return await child.stdout.readline()
+
+    assert await ask() == b"1\n"
+    assert await ask() == b"2\n"
+    child.send_signal(signal.SIGSTOP)
+    # the system's lock is held by who is paused: somebody removes its file, as a restore of a backup does
+    path.with_name("events.db.lock").unlink()
+    log = SQLiteLog(path)
+    await log.open()
+    assert await add(log, "e1", 3) == 3
+    child.send_signal(signal.SIGCONT)
+    assert b"was taken over by another process: this one cannot write it any more" in await ask()
+    assert b"was taken over" in await ask()  # and it stays so
+    assert await add(log, "e1", 4) == 4
+    assert data(await log.read("e1")) == [1, 2, 3, 4]
+    assert await log.damage() == []
+    with pytest.raises(LogLocked, match=f"process {os.getpid()} on "):
+        await SQLiteLog(path).open()
+    child.stdin.close()
+    assert await child.wait() == 0
+    # its own end did not take the lock away from who has it now
+    with pytest.raises(LogLocked, match=f"process {os.getpid()} on "):
+        await SQLiteLog(path).open()
+    assert await add(log, "e1", 5) == 5
+    await log.close()
+
+
+async def test_pruning_and_checkpoints_of_who_was_replaced_are_refused_too(
+    log: SQLiteLog, path: Path
+) -> None:
+    await log.commit(Commit("e1", outputs(1), record("e1"), {"n": Delta({"k": b"v"})}))
+    await finish(log, "e1")
+    await begin(log, "e2", 1)
+    other = foreign(path)
+    other.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+    other.close()
+    with pytest.raises(LogLocked, match="taken over"):
+        await log.prune(Retention(max_executions=0))
+    with pytest.raises(LogLocked, match="taken over"):
+        await log.checkpoint("e2")
+    assert (await log.head("e1")).ended
