@@ -9,9 +9,9 @@ must not know about lines.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rxstream.adapters.sources.regular import (
     CHUNK_BYTES,
@@ -21,10 +21,14 @@ from rxstream.adapters.sources.regular import (
     Trail,
     digest,
 )
-from rxstream.adapters.sources.rotations import Rotated, rotations
+from rxstream.adapters.sources.rotations import Rotated, named, rotations
 
 Mark = Mapping[str, Any]
 """A place in a file, with the file's inode and when it was changed last; inode 0 where there was none."""
+
+
+_LOOKS: Final = 10
+"""How often a file is looked for that is being renamed."""
 
 
 class Change(Enum):
@@ -93,9 +97,10 @@ class Follower:
         """The next bytes of the path, or why there are none now."""
         if (self._over or not self._file.is_open) and not self._advance():
             return Change.QUIET, b""
-        chunk = None if self._doubtful() else self._chunk()
+        copy = self._cut_early()
+        chunk = None if copy else self._chunk()
         if chunk is None:
-            return self._cut()
+            return self._cut(copy)
         if chunk:
             self._leaving = False
             self.offset += len(chunk)
@@ -146,17 +151,15 @@ class Follower:
         self._since_ns = since_ns
         return data[len(near) :]
 
-    def _doubtful(self) -> bool:
-        """Whether it was cut before enough was read of it to see that."""
-        if self.offset >= HEAD_BYTES or self._superseded():
-            return False
-        copy = _copied(self._file, self._trail.mark(self.offset), self._newer())
-        if copy is not None:
-            copy.close()
-        return copy is not None
+    def _cut_early(self) -> RegularFile | None:
+        """A copy of the file, if it was cut before enough was read of it to see that."""
+        if self.offset >= HEAD_BYTES:
+            return None
+        return _copied(self.path, self._file, self._trail.mark(self.offset), self._newer)
 
-    def _cut(self) -> tuple[Change, bytes]:
-        copy = _copied(self._file, self._trail.mark(self.offset), self._newer())
+    def _cut(self, copy: RegularFile | None) -> tuple[Change, bytes]:
+        mark = self._trail.mark(self.offset)
+        copy = copy or _copied(self.path, self._file, mark, self._newer)
         if copy is not None:
             self._begin(copy, self.offset)
             return self.read()
@@ -179,7 +182,7 @@ class Follower:
         if known is None or known.changed_ns == one.changed_ns:
             return known is not None
         # written to since, or another file that was given the inode of a deleted one
-        return bool(known.head) and _head(one.path).startswith(known.head)
+        return bool(known.head) and _head(one).startswith(known.head)
 
     def _superseded(self) -> bool:
         """Whether there is something to go to after the present file."""
@@ -195,19 +198,15 @@ class Follower:
         newest = _opened(self.path)
         there = rotations(self.path)
         newer = [one for one in there if not self._is_older(one)]
-        if newest is not None:
-            newer = [one for one in newer if one.identity != newest.identity]
-        if newer:
+        mine = None if newest is None else newest.identity
+        # it may have been rotated in between, too, and then others come after it
+        if newer and newer[0].identity != mine:
             if newest is not None:
                 newest.close()
-            following = _opened(newer[0].path)
-            if following is None or following.identity != newer[0].identity:
-                if following is not None:  # they are being renamed: look again later
-                    following.close()
-                return False
-            newest = following
-        elif newest is not None:
-            mine = newest.identity
+            newest = _the(newer[0])
+            if newest is None:
+                return False  # they are being renamed: look again later
+        elif not newer:
             self._older = _known(one for one in there if one.identity != mine)
         if newest is None:
             return False
@@ -236,18 +235,24 @@ class Follower:
 
     def _find(self, start: Mark) -> RegularFile | None:
         """The file of that inode under any name, else what holds the same: a copy."""
-        file = _holding(start, _named(self.path, int(start["inode"])))
-        since = [one for one in rotations(self.path) if one.changed_ns >= start["changed"]]
+
+        def since() -> list[Rotated]:
+            return [one for one in rotations(self.path) if one.changed_ns >= start["changed"]]
+
+        for _ in range(_LOOKS):
+            paths = named(self.path, int(start["inode"]))
+            file = _holding(start, paths)
+            if file is not None or named(self.path, int(start["inode"])) == paths:
+                break
         if file is None:
-            return _holding(
-                start, [*(one.path for one in since), self.path] if start["offset"] else []
-            )
-        if _is_at(self.path, file.identity):
-            copy = _copied(file, start, since)
-            if copy is not None:
-                file.close()
-                return copy
-        return file
+            if not start["offset"]:
+                return None
+            return _holding(start, [*(one.path for one in since()), self.path])
+        copy = _copied(self.path, file, start, since)
+        if copy is None:
+            return file
+        file.close()
+        return copy
 
 
 def _opened(path: str) -> RegularFile | None:
@@ -268,17 +273,37 @@ def _holding(mark: Mark, paths: Iterable[str]) -> RegularFile | None:
     return None
 
 
-def _copied(file: RegularFile, mark: Mark, rotated: Iterable[Rotated]) -> RegularFile | None:
+def _copied(
+    path: str, file: RegularFile, mark: Mark, listed: Callable[[], list[Rotated]]
+) -> RegularFile | None:
     """What of a file was copied away before it was cut: it has the place, and the file has not its end."""
-    for one in rotated:
-        copy = _opened(one.path)
-        if copy is None:
-            continue
-        end = copy.size()
-        if copy.holds(mark) and not file.holds(Trail(copy, end).mark(end)):
-            return copy
-        copy.close()
+    for _ in range(_LOOKS):
+        moved = False
+        if not _is_at(path, file.identity):
+            return None
+        for one in listed():
+            copy = _the(one)
+            if copy is None:
+                moved = True
+                continue
+            end = copy.size()
+            cut = copy.holds(mark) and not file.holds(Trail(copy, end).mark(end))
+            # what was listed while it was renamed itself is no copy, but what came after it
+            if cut and _is_at(path, file.identity):
+                return copy
+            copy.close()
+        if not moved:
+            break
     return None
+
+
+def _the(one: Rotated) -> RegularFile | None:
+    """The file that was found, unless it has another name by now."""
+    file = _opened(one.path)
+    if file is not None and file.identity != one.identity:
+        file.close()
+        return None
+    return file
 
 
 def _is_at(path: str, identity: Identity) -> bool:
@@ -290,26 +315,17 @@ def _is_at(path: str, identity: Identity) -> bool:
 
 
 def _known(found: Iterable[Rotated]) -> dict[Identity, _Read]:
-    return {one.identity: _Read(one.changed_ns, _head(one.path)) for one in found}
+    return {one.identity: _Read(one.changed_ns, _head(one)) for one in found}
 
 
-def _head(path: str) -> bytes:
-    file = _opened(path)
+def _head(one: Rotated) -> bytes:
+    file = _the(one)
     if file is None:
         return b""
     try:
         return file.read(0, HEAD_BYTES)
     finally:
         file.close()
-
-
-def _named(path: str, inode: int) -> list[str]:
-    """What has that inode now, in the folder of the path."""
-    try:
-        with os.scandir(os.path.dirname(path) or ".") as entries:
-            return [entry.path for entry in entries if entry.inode() == inode]
-    except OSError:
-        return []
 
 
 def _line_start(file: RegularFile) -> int:
