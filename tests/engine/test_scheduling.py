@@ -65,6 +65,36 @@ def test_somebody_is_not_held_back_by_ever_new_users() -> None:
     assert {"a0", "a1", "a2", "a3"} < set(order)
 
 
+def test_a_small_weight_holds_also_for_who_comes_back_each_time() -> None:
+    scheduler = Scheduler(places=1, weights={"a": 0.25})
+    scheduler.offer(Request("runs"), 0)
+    offered(scheduler, [Request(f"{name}{n}", name) for name in "bc" for n in range(9)])
+    order, running = "", "runs"
+    for n in range(18):
+        if not any(name.startswith("a") for name in scheduler.line()):
+            scheduler.offer(Request(f"a{n}", "a"), n)
+        [running] = scheduler.ended(running, True, n).admitted
+        order += running[0]
+    assert [order.count(name) for name in "abc"] == [2, 8, 8]
+
+
+def test_who_ran_alone_while_others_were_blocked_is_not_made_to_pay_for_it() -> None:
+    scheduler = Scheduler(places=2, resources={"gpu": 1})
+    gpu = {"gpu": 1}
+    offered(scheduler, [Request(f"gpu {n}", f"user {n}", resources=gpu) for n in range(9)])
+    offered(scheduler, [Request(f"a{n}", "anna") for n in range(20)])
+    running = "a0"
+    for n in range(10):
+        [running] = scheduler.ended(running, True, n).admitted
+    offered(scheduler, [Request(f"c{n}", "carl") for n in range(4)])
+    order = []
+    for n in range(8):
+        [running] = scheduler.ended(running, True, n).admitted
+        order.append(running[0])
+    assert order.count("c") == 4
+    assert order[:2].count("a") == order[2:4].count("a") == 1
+
+
 def test_who_gives_up_has_not_used_a_turn() -> None:
     scheduler = Scheduler(places=1)
     scheduler.offer(Request("runs"), 0)
