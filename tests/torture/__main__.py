@@ -48,7 +48,9 @@ def text(result: Result) -> str:
     for point in (*POINTS, OUTSIDE):
         lines.append(f"{point:>24} {result.killed[point]:>5} kills")
     watched = ", ".join(f"{n} by {who}" for who, n in sorted(result.watched.items()))
-    lines.append(f"\n{result.kills} kills in {result.seconds:.0f} s, watched: {watched}.")
+    lines.append(
+        f"\n{result.kills} kills in {result.seconds:.0f} s, {result.rests} lives at rest; watched: {watched}."
+    )
     for mismatch in result.mismatches:
         lines.append(f"\nMISMATCH in {mismatch.shape}, seed {mismatch.seed}: {mismatch.folder}")
         lines += [f"  {said}" for said in mismatch.complaints]
@@ -64,6 +66,7 @@ def figures(result: Result) -> dict[str, Any]:
         "absent": result.absent,
         "killed": dict(result.killed),
         "watched": dict(result.watched),
+        "rests": result.rests,
         "mismatches": [{**asdict(m), "folder": str(m.folder)} for m in result.mismatches],
     }
 

@@ -35,8 +35,13 @@ ORDERS: Final = "orders"
 MOST_KILLS: Final = 20
 """Of one log; then it may live to the end."""
 
+_MOST_ROUNDS: Final = 12
+"""After which a failpoint at which nobody dies is given up."""
+
 _SPREAD: Final = 6
 """A kill comes within this part of what a whole life passes, so that one log gets through several."""
+
+_AT_REST: Final = ("rest.begin", "rest.frozen", "rest.done")
 
 _AFTER_RESUMING: Final = ("resume.states", "resume.planned", "resume.half", "resume.restored")
 
@@ -73,6 +78,8 @@ class Result:
     killed: Counter[str] = field(default_factory=Counter)
     """By failpoint."""
     watched: Counter[str] = field(default_factory=Counter)
+    rests: int = 0
+    """Lives that were brought to rest and not killed."""
     mismatches: list[Mismatch] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     """Shapes that cannot go on after a kill, and why."""
@@ -137,23 +144,22 @@ class Torture:
             return True  # each shape has its turn
         if self.result.kills < self._kills:
             return True
-        return self._everywhere and not self._unhit.isdisjoint(self._reachable)
+        return self._everywhere and rounds < _MOST_ROUNDS and any(map(self._unhit, self._whole))
 
-    @property
-    def _reachable(self) -> set[str]:
-        """Failpoints that some shape passes."""
-        passed = (whole.passed for whole in self._whole.values())
-        return set(_AFTER_RESUMING).union(*passed)
+    def _needed(self, name: str) -> bool:
+        """Whether there are kills to come, of any kind or of one that only some shapes can have."""
+        enough = self.result.kills >= self._kills and self.result.rows[name].campaigns
+        return not enough or bool(self._unhit(name))
 
-    @property
-    def _unhit(self) -> set[str]:
-        """Failpoints at which nobody has died yet."""
-        return {point for point in POINTS if not self.result.killed[point]}
+    def _unhit(self, name: str) -> list[str]:
+        """Failpoints that a shape passes and at which nobody has died yet."""
+        passed = {*self._whole[name].passed, *_AFTER_RESUMING, *_AT_REST}
+        return [p for p in POINTS if p in passed and not self.result.killed[p]]
 
     # -- a life of kills -----------------------------------------------------------------------
 
     def _campaign(self, name: str, number: int) -> None:
-        if not self._goes_on(number):
+        if not self._goes_on(number) or not self._needed(name):
             return
         begun = time.monotonic()
         seed = f"{self._seed}/{name}/{number}"
@@ -170,7 +176,7 @@ class Torture:
             ended = self._nursery.live(order)
             complaints += self._count(order, ended)
             kills += ended.how == "killed"
-            if ended.how != "killed":
+            if ended.how not in ("killed", "at rest"):
                 break
         whole = self._whole[name]
         complaints += compare(folder, shape_of(name), whole.found)
@@ -196,8 +202,11 @@ class Torture:
             with self._lock:
                 self.result.killed[ended.failpoint or OUTSIDE] += 1
                 self.result.watched[order.watched] += 1
+        if ended.how == "at rest":
+            with self._lock:
+                self.result.rests += 1
         complaints = [f"life {order.number}: {ended.said}"] if ended.said else []
-        if ended.how not in ("killed", "done"):
+        if ended.how not in ("killed", "at rest", "done"):
             complaints.append(f"life {order.number} was {ended.how} after {ended.seconds:.1f} s")
         return complaints
 
@@ -210,17 +219,22 @@ class Torture:
             return order
         whole = self._whole[name]
         passed = {p: n for p, n in whole.passed.items() if p in POINTS}
+        passed |= dict.fromkeys(_AT_REST, 1)
         if number > 1:
             passed |= dict.fromkeys(_AFTER_RESUMING, 1)
             passed["resume.half"] = 3
         if chance.random() < 0.15:
             return replace(order, kill_after_s=chance.uniform(0.0, whole.seconds / 3))
+        soon = chance.uniform(0.0, whole.seconds / 6)
+        if chance.random() < 0.05:
+            return replace(order, rest_after_s=soon)
         with self._lock:
             weights = [1 / (1 + self.result.killed[point]) ** 2 for point in passed]
         point = chance.choices(list(passed), weights)[0]
-        return replace(
-            order, failpoint=point, nth=chance.randint(1, max(1, passed[point] // _SPREAD))
-        )
+        if point in _AT_REST:
+            return replace(order, failpoint=point, nth=1, rest_after_s=soon)
+        nth = chance.randint(1, max(1, passed[point] // _SPREAD))
+        return replace(order, failpoint=point, nth=nth)
 
 
 def again(nursery: Nursery, orders: Path, folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ import apsw
 
 from rxstream.adapters.logs import folding, lock, schema, sqlite, writer
 from rxstream.adapters.sinks import files
-from rxstream.engine import cut, edge, engine, execution, recorder, sources
+from rxstream.engine import cut, edge, engine, execution, recorder, runtime, sources
 
 POINTS: Final = (
     "log.locked",
@@ -50,6 +50,9 @@ POINTS: Final = (
     "resume.over",
     "source.sought",
     "edge.taken",
+    "rest.begin",
+    "rest.frozen",
+    "rest.done",
     "sink.half",
     "sink.written",
 )
@@ -107,6 +110,8 @@ class Failpoints:
         self._around(engine, "plan_of", after="resume.planned")
         self._while_restoring()
         self._awaiting(engine.Engine, "_take_over", None, "resume.over")
+        self._awaiting(engine.Engine, "drain", "rest.begin", "rest.done")
+        self._awaiting(runtime.Runtime, "freeze", None, "rest.frozen")
         self._around(sources._SourcePort, "seek_point", after="source.sought")
         self._around(edge.Edge, "take", after="edge.taken")
         self._around(files._JsonLines, "write", after="sink.written")

@@ -46,6 +46,8 @@ class Order:
     watched: Watching = "nobody"
     counted: bool = False
     """Whether the disk's writes are counted too, which is slower."""
+    rest_after_s: float | None = None
+    """When the engine is told to bring everything to rest, so that the next one goes on."""
     sabotage: str | None = None
 
 
@@ -60,11 +62,12 @@ def live(order: Order, tell: int, invite: int) -> None:
     failpoints.install()
     on_disk = order.counted or (order.failpoint or "").startswith("disk.")
     layer: apsw.VFS | None = failpoints.file_layer() if on_disk else None
-    asyncio.run(_live(order, VFS if layer is not None else None, invite))
-    _write(tell, orjson.dumps(failpoints.passed))
+    ended = asyncio.run(_live(order, VFS if layer is not None else None, invite))
+    _write(tell, orjson.dumps({"ended": ended, "passed": failpoints.passed}))
 
 
-async def _live(order: Order, vfs: str | None, invite: int) -> None:
+async def _live(order: Order, vfs: str | None, invite: int) -> bool:
+    """Whether all that was to be done is done."""
     folder = Path(order.folder)
     served = graphs(shape_of(order.shape), folder)
     # a kill takes nothing of what was written, so waiting for the disk would only take time
@@ -82,12 +85,21 @@ async def _live(order: Order, vfs: str | None, invite: int) -> None:
             url = server.url
         if order.watched != "nobody":
             _write(invite, orjson.dumps({"url": url, "ids": list(known.values())}) + b"\n")
+        resting = asyncio.create_task(_rest(engine, order.rest_after_s))
         with Notes(order, "inside") as notes:
-            afresh = order.number % 3 == 0
-            async with asyncio.TaskGroup() as group:
-                for execution_id in known.values():
-                    after = 0 if afresh else notes.before.get(execution_id, 0)
-                    group.create_task(_follow(log, execution_id, after, notes))
+            before = {} if order.number % 3 == 0 else notes.before
+            clients = [_follow(log, one, before.get(one, 0), notes) for one in known.values()]
+            ended = all(await asyncio.gather(*clients))
+        if ended:
+            resting.cancel()
+        await asyncio.wait([resting])
+    return ended
+
+
+async def _rest(engine: rxs.Engine, after_s: float | None) -> None:
+    if after_s is not None:
+        await asyncio.sleep(after_s)
+        await engine.drain()
 
 
 def on_occasion(number: int) -> bool:
@@ -95,9 +107,17 @@ def on_occasion(number: int) -> bool:
     return number % 4 == 0
 
 
-async def _follow(log: Any, execution_id: str, after: int, notes: Notes) -> None:
-    async for event in await log.follow(execution_id, after or None):
-        notes.note(event.json)
+async def _follow(log: Any, execution_id: str, after: int, notes: Notes) -> bool:
+    """Note all that is shown; whether it was shown to its end."""
+    try:
+        async for event in await log.follow(execution_id, after or None):
+            notes.note(event.json)
+    except LogError as error:
+        # nobody goes on with it for now: it was brought to rest, or who wrote it was killed
+        if error.code not in ("log_abandoned", "log_closed", "log_unowned"):
+            raise
+        return False
+    return True
 
 
 # -- what clients saw --------------------------------------------------------------------------
@@ -164,15 +184,7 @@ async def _watch_file(path: Path, ids: list[str], notes: Notes) -> None:
         view = LogView(path)
         await view.open()
         stack.push_async_callback(view.close)
-
-        async def follow(execution_id: str) -> None:
-            try:
-                await _follow(view, execution_id, notes.before.get(execution_id, 0), notes)
-            except LogError as error:
-                if error.code not in ("log_unowned", "log_abandoned"):
-                    raise
-
-        await asyncio.gather(*map(follow, ids))
+        await asyncio.gather(*(_follow(view, one, notes.before.get(one, 0), notes) for one in ids))
 
 
 async def _watch_http(url: str, ids: list[str], notes: Notes) -> None:

@@ -82,7 +82,7 @@ def timers() -> Output:
 
 def asynchronous() -> Output:
     """Work under way and results that wait for their turn."""
-    numbers = ticks(500, batch=8).named("numbers")
+    numbers = ticks(1_000, batch=8).named("numbers")
     return {
         "ordered": numbers.map_async(slowly, concurrency=6).map(lambda n: (n, n)).pairwise(),
         "unordered": numbers.map_async(slowly, concurrency=6, ordered=False),
@@ -92,21 +92,21 @@ def asynchronous() -> Output:
 def waiting() -> Output:
     """A long queue before a slow reader."""
     queued = rxs.range(2_500).map(lambda n: (n, "x" * 40)).block(1_000)
-    return {"slow": queued.map_async(slowly, concurrency=16).map(lambda pair: pair[0])}
+    return {"slow": queued.map_async(slowly, concurrency=4).map(lambda pair: pair[0])}
 
 
 def keyed() -> Output:
     """Thousands of keys, and states that are folded."""
-    numbers = ticks(9_000, batch=64, apart=0.004).named("numbers")
+    numbers = ticks(16_000, batch=64, apart=0.003).named("numbers")
 
     def key(n: int) -> int:
         return n * 7_919 % 3_001
 
-    def add(total: tuple[int, int], n: int) -> tuple[int, int]:
-        return total[0] + n, total[1] + 1
+    def add(total: tuple[int, str], n: int) -> tuple[int, str]:
+        return total[0] + n, f"{n}".rjust(60)
 
-    totals = numbers.pipe(ops.scan_by(key, add, (0, 0))).named("by_key")
-    return {"totals": totals.filter(lambda pair: pair[1][1] > 1).map(repr)}
+    totals = numbers.pipe(ops.scan_by(key, add, (0, ""))).named("by_key")
+    return {"totals": totals.filter(lambda pair: pair[0] % 3 == 0).map(repr)}
 
 
 def failing() -> Output:
@@ -141,7 +141,7 @@ def _files(folder: Path) -> Mapping[str, Callable[[], Output]]:
     def files() -> Output:
         """A file read by place and files written by place, each line once."""
         read = sources.lines(lines).named("read")
-        slow = read.block(64).map_async(slowly, concurrency=8).named("slow")
+        slow = read.block(64).map_async(slowly, concurrency=5).named("slow")
         slow.to(sinks.jsonl(folder / "slow.jsonl"))
         read.map(len).pairwise().to(sinks.jsonl(folder / "lengths.jsonl"))
         return {"text": slow.filter(lambda line: len(line) > 80)}

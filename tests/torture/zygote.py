@@ -35,7 +35,7 @@ _PIPE: Final = 65_536
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a life: `how` is done, killed, hung or broken."""
+    """What became of a life: `how` is done, at rest, killed, hung or broken."""
 
     how: str
     seconds: float
@@ -161,7 +161,9 @@ def _carry_out(order: Order) -> Ended:
         return Ended("killed", seconds, words.decode() or None, said=said)
     if status:
         return Ended("broken", seconds, said=f"status {status}: {_last(f'{log}.txt')}")
-    return Ended("done", seconds, passed=orjson.loads(words), said=said)
+    told = orjson.loads(words)
+    how = "done" if told["ended"] else "at rest"
+    return Ended(how, seconds, passed=told["passed"], said=said)
 
 
 def _last(path: str) -> str:
