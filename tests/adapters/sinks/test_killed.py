@@ -38,7 +38,7 @@ class Copier:
                 file.write(line[:4])
                 file.write(line[4:] + "\n")
         if chance.random() < 0.5:
-            for number in range(20, 0, -1):
+            for number in range(100, 0, -1):
                 if Path(f"{self.path}.{number}").exists():
                     os.rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
             os.rename(self.path, f"{self.path}.1")
