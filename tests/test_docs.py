@@ -1,4 +1,4 @@
-"""What docs/durability.md shows works as it is written there."""
+"""What docs/durability.md and docs/scheduling.md show works as it is written there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from rxstream.testing import JournalLog, run
 
-PAGE = Path(__file__).parent.parent / "docs" / "durability.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "durability.md"
 
 
 def test_what_is_said_about_durability(tmp_path: Path, monkeypatch: Any) -> None:
@@ -35,3 +36,22 @@ def test_what_is_said_about_durability(tmp_path: Path, monkeypatch: Any) -> None
         assert await space["going_on"]() == sum(range(60))
 
     run(resumed())
+
+
+def test_what_is_said_about_scheduling() -> None:
+    page = DOCS / "scheduling.md"
+    whole, call = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(compile(whole, str(page), "exec"), space)
+    assert run(space["main"]()) == ["trained"] * 3
+    exec(compile(call, str(page), "exec"), space)
+
+    async def embedded() -> Any:
+        async def model(text: str) -> str:
+            return text.upper()
+
+        async with space["rxs"].Engine(resources={"gpu": 1}) as engine:
+            space.update(engine=engine, model=model)
+            return await space["embed"]("text")
+
+    assert run(embedded()) == "TEXT"
