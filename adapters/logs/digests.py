@@ -41,6 +41,11 @@ def of_execution(
     return _of(b"execution", head.encode() + anchor, record or b"")
 
 
+def of_blob(execution_id: str, sha256: str, media_type: str) -> bytes:
+    """Of what is known of binary data; the data has its SHA-256."""
+    return _of(b"blob", f"{execution_id}\n{sha256}\n".encode(), media_type.encode())
+
+
 def of_meta(format_: object, epoch: object) -> bytes:
     """Of what the file says of itself."""
     return _of(b"meta", f"{format_} {epoch}".encode(), b"")

@@ -186,14 +186,15 @@ def state_rows(connection: apsw.Connection, execution_id: str) -> Iterator[bytes
 def blob(connection: apsw.Connection, execution_id: str, sha256: str) -> Binary | None:
     """The bytes of that digest. Raises `LogError` when they are damaged."""
     row = connection.execute(
-        """SELECT data, media_type FROM blobs
+        """SELECT data, media_type, digest FROM blobs
            WHERE execution = (SELECT id FROM executions WHERE execution_id = ?) AND sha256 = ?""",
         (execution_id, sha256),
     ).fetchone()
     if row is None:
         return None
-    found = Binary(*row)
-    if found.sha256 != sha256:
+    data, media_type, digest = row
+    found = Binary(data, media_type)
+    if found.sha256 != sha256 or digests.of_blob(execution_id, sha256, media_type) != digest:
         raise LogError(f"the stored bytes of {sha256} are damaged", code="log_corrupt")
     return found
 

@@ -62,6 +62,7 @@ CREATE TABLE blobs (
     sha256 TEXT NOT NULL,
     media_type TEXT NOT NULL,
     last INTEGER NOT NULL,               -- number of the last event that mentions it
+    digest BLOB NOT NULL,                -- of whose it is, its SHA-256 and its type
     data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX blobs_by_digest ON blobs (execution, sha256);

@@ -93,7 +93,7 @@ def _execution(connection: apsw.Connection, row: int, damage: list[Damage]) -> i
     trimmed, anchor = fields[3], fields[4]
     events = _events(connection, row, name, trimmed, anchor, note)
     _states(connection, row, name, note)
-    _blobs(connection, row, note)
+    _blobs(connection, row, name, note)
     return events
 
 
@@ -157,23 +157,25 @@ def _states(
         expected = position + 1
 
 
-def _blobs(connection: apsw.Connection, row: int, note: Callable[..., None]) -> None:
+def _blobs(
+    connection: apsw.Connection, row: int, execution_id: str, note: Callable[..., None]
+) -> None:
     for sha256 in _keys(connection, "blobs", "sha256", (row,), note):
         found = _fetched(
             connection,
-            "SELECT data, media_type FROM blobs WHERE execution = ? AND sha256 = ?",
+            "SELECT data, media_type, digest FROM blobs WHERE execution = ? AND sha256 = ?",
             (row, sha256),
         )
-        try:
-            if found is None or isinstance(found, UNREADABLE):
-                note(f"its blob {sha256} cannot be read")
-            elif Binary(*found).sha256 != sha256:
-                note(f"its blob {sha256} is not what was written")
-        except (TypeError, ValueError):
+        if found is None or isinstance(found, UNREADABLE):
+            note(f"its blob {sha256} cannot be read")
+            continue
+        data, media_type, digest = found
+        whole = _same(digest, digests.of_blob, execution_id, sha256, media_type)
+        if not whole or not _same(sha256, lambda data: Binary(data).sha256, data):
             note(f"its blob {sha256} is not what was written")
 
 
-def _same(stored: Any, digest: Callable[..., bytes], *fields: Any) -> bool:
+def _same(stored: Any, digest: Callable[..., Any], *fields: Any) -> bool:
     """Whether a digest is that of the fields; a flipped bit can give them another type."""
     try:
         return bool(digest(*fields) == stored)

@@ -210,7 +210,7 @@ class Writer:
         elif commit.states:
             tail = self._store_states(commit, tail)
         if commit.blobs:
-            self._store_blobs(commit.blobs, tail)
+            self._store_blobs(execution_id, commit.blobs, tail)
         if commit.record is not None:
             self._store_record(commit.record, tail)
         if ending or commit.record is not None:
@@ -249,11 +249,22 @@ class Writer:
             delta_rows=tail.delta_rows + len(rows),
         )
 
-    def _store_blobs(self, blobs: Mapping[str, Binary], tail: Tail) -> None:
+    def _store_blobs(self, execution_id: str, blobs: Mapping[str, Binary], tail: Tail) -> None:
         self._connection.executemany(
-            """INSERT INTO blobs (execution, sha256, media_type, last, data) VALUES (?, ?, ?, ?, ?)
+            """INSERT INTO blobs (execution, sha256, media_type, last, digest, data)
+               VALUES (?, ?, ?, ?, ?, ?)
                ON CONFLICT (execution, sha256) DO UPDATE SET last = excluded.last""",
-            [(tail.row, key, blob.media_type, tail.last, blob.data) for key, blob in blobs.items()],
+            [
+                (
+                    tail.row,
+                    key,
+                    blob.media_type,
+                    tail.last,
+                    digests.of_blob(execution_id, key, blob.media_type),
+                    blob.data,
+                )
+                for key, blob in blobs.items()
+            ],
         )
 
     def _store_record(self, record: ExecutionRecord, tail: Tail) -> None:
