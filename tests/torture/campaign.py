@@ -143,7 +143,7 @@ class Torture:
         if not rounds:
             return True  # each shape has its turn
         if self.result.kills < self._kills:
-            return True
+            return bool(self.result.kills) or rounds < _MOST_ROUNDS
         return self._everywhere and rounds < _MOST_ROUNDS and any(map(self._unhit, self._whole))
 
     def _needed(self, name: str) -> bool:

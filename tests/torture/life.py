@@ -69,11 +69,14 @@ def live(order: Order, tell: int, invite: int) -> None:
 async def _live(order: Order, vfs: str | None, invite: int) -> bool:
     """Whether all that was to be done is done."""
     folder = Path(order.folder)
-    served = graphs(shape_of(order.shape), folder)
+    shape = shape_of(order.shape)
+    served = graphs(shape, folder)
     # a kill takes nothing of what was written, so waiting for the disk would only take time
     log = SQLiteLog(folder / LOG, power_safe=on_occasion(order.number), vfs=vfs)
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(rxs.Engine(log, graphs=served))
+        engine = await stack.enter_async_context(
+            rxs.Engine(log, graphs=served, max_running=shape.at_once)
+        )
         known = {record.graph: record.execution_id for record in await engine.records()}
         for graph in served:
             if graph.name not in known:

@@ -65,6 +65,8 @@ class Shape:
     open: Mapping[str, Callable[[Sequence[Any]], Any]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     """What its sinks write in the folder, in which each element is once."""
+    at_once: int = 64
+    """How many of them the engine runs at a time; the others wait."""
     loose: bool = False
     """Whether what is told of nodes that are not published is left open: they may be closed at any time."""
 

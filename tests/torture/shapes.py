@@ -169,6 +169,13 @@ def _many(folder: Path) -> Mapping[str, Callable[[], Output]]:
     }
 
 
+def _queued(folder: Path) -> Mapping[str, Callable[[], Output]]:
+    def short() -> Output:
+        return {"numbers": ticks(150).named("ticks").pairwise()}
+
+    return {f"queued_{number}": short for number in range(6)}
+
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "linear": alone(linear),
     "fan_out": alone(fan_out),
@@ -184,6 +191,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "files": Shape(_files, files=("slow.jsonl", "lengths.jsonl")),
     "written": Shape(_written, files=("slow.jsonl", "numbers.jsonl")),
     "many": Shape(_many),
+    "queued": Shape(_queued, at_once=2),
 }
 
 
