@@ -7,6 +7,7 @@ executions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -174,16 +175,27 @@ class StreamEvent:
 
 
 def seal(drafted: Draft, execution_id: str, epoch: str, sequence: int) -> StreamEvent:
-    """Give a draft its number: the only place where an event's JSON is put together."""
-    json = b'{"event_type":"%b","execution_id":"%b","sequence":%d,"cursor":"%b:%d",%b' % (
-        drafted.event_type.encode(),
-        execution_id.encode(),
-        sequence,
-        epoch.encode(),
-        sequence,
-        drafted.body,
-    )
-    return StreamEvent(drafted.event_type, execution_id, sequence, json)
+    """Give a draft its number."""
+    return seal_all((drafted,), execution_id, epoch, sequence)[0]
+
+
+def seal_all(
+    drafted: Sequence[Draft], execution_id: str, epoch: str, first: int
+) -> list[StreamEvent]:
+    """Give drafts their numbers, from `first` on: the only place where an event's JSON is put together."""
+    heads: dict[str, bytes] = {}
+    cursor = b',"cursor":"%b:' % epoch.encode()
+    events = []
+    for sequence, (event_type, body) in enumerate(drafted, first):
+        head = heads.get(event_type)
+        if head is None:
+            head = heads[event_type] = b'{"event_type":"%b","execution_id":"%b","sequence":' % (
+                event_type.encode(),
+                execution_id.encode(),
+            )
+        json = b'%b%d%b%d",%b' % (head, sequence, cursor, sequence, body)
+        events.append(StreamEvent(event_type, execution_id, sequence, json))
+    return events
 
 
 def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:

@@ -5,7 +5,7 @@ A row's digest also says whose it is, so that a row that got under another execu
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Final
 
 _BYTES: Final = 16
@@ -52,6 +52,7 @@ def of_meta(format_: object, epoch: object) -> bytes:
 
 
 def _of(kind: bytes, head: bytes, body: bytes) -> bytes:
-    made = blake2b(head, digest_size=_BYTES, person=kind)
+    # where the processor knows SHA-256 it is twice as fast as BLAKE2
+    made = sha256(b"%b %b" % (kind, head))
     made.update(body)
-    return made.digest()
+    return made.digest()[:_BYTES]

@@ -44,6 +44,7 @@ class Tail:
     delta_bytes: int = 0
     """Bytes of its states' rows since then."""
     delta_rows: int = 0
+    has_blobs: bool = False
     folding: bool = False
     """Whether folding was asked for, and is not done."""
 
@@ -69,10 +70,13 @@ def look_up(connection: apsw.Connection, execution_id: str) -> Tail | None:
         "SELECT max(position), total(length(payload)), count(*) FROM states WHERE execution = ?",
         (row,),
     ).fetchone() or (None, 0, 0)
+    has_blobs = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM blobs WHERE execution = ?)", (row,)
+    ).get
     # how much of it is folded is not known: all of it counts as such, and as many rows as there are
     return Tail(
         row, last, chain, bool(ended), trimmed + 1, position or FIRST_POSITION, int(size),
-        delta_rows=count,
+        delta_rows=count, has_blobs=bool(has_blobs),
     )  # fmt: skip
 
 

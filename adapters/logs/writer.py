@@ -24,7 +24,7 @@ from rxstream.adapters.logs.schema import explained, roll_back
 from rxstream.adapters.logs.states import pack
 from rxstream.codec import Binary, Encoder
 from rxstream.errors import LogError, LogLocked, RxStreamError
-from rxstream.events import TERMINAL, StreamEvent, seal
+from rxstream.events import TERMINAL, StreamEvent, seal_all
 from rxstream.log.contract import ended_already
 from rxstream.log.values import Commit, ExecutionRecord
 
@@ -197,10 +197,7 @@ class Writer:
         if tail.ended and commit.events:
             raise ended_already(execution_id)
         first = tail.last + 1
-        events = [
-            seal(drafted, execution_id, self._epoch, number)
-            for number, drafted in enumerate(commit.events, first)
-        ]
+        events = seal_all(commit.events, execution_id, self._epoch, first)
         tail = self._store_events(execution_id, events, tail)
         ending = bool(commit.events) and commit.events[-1].event_type in TERMINAL
         if ending:
@@ -211,6 +208,7 @@ class Writer:
             tail = self._store_states(commit, tail)
         if commit.blobs:
             self._store_blobs(execution_id, commit.blobs, tail)
+            tail = replace(tail, has_blobs=True)
         if commit.record is not None:
             self._store_record(commit.record, tail)
         if ending or commit.record is not None:
@@ -236,7 +234,8 @@ class Writer:
                    VALUES (?, ?, ?, ?, ?, ?, ?)""",
                 (tail.row, first, last, at, digest, chain, payload),
             )
-            self._mention(payload, tail.row, last)
+            if tail.has_blobs:
+                self._mention(payload, tail.row, last)
         return replace(tail, last=last, chain=chain)
 
     def _store_states(self, commit: Commit, tail: Tail) -> Tail:
@@ -273,7 +272,8 @@ class Writer:
             "UPDATE executions SET status = ?, graph = ?, record = ? WHERE id = ?",
             (record.status, record.graph, encoded, tail.row),
         )
-        self._mention(encoded, tail.row, tail.last)
+        if tail.has_blobs:
+            self._mention(encoded, tail.row, tail.last)
 
     def _mention(self, json: bytes, row: int, last: int) -> None:
         """A blob stays as long as the last event that mentions it."""

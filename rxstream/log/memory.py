@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
-from rxstream.events import TERMINAL, StreamEvent, seal
+from rxstream.events import TERMINAL, StreamEvent, seal_all
 from rxstream.log import pruning
 from rxstream.log.contract import EventLog
 from rxstream.log.retention import PruneReport, Retention, Scope
@@ -83,10 +83,7 @@ class MemoryLog(EventLog):
         self._keep_blobs(commit, entry)
         ring = self.rings.get(execution_id)
         first = ring.last + 1 if ring is not None else 1
-        events = [
-            seal(drafted, execution_id, self.epoch, number)
-            for number, drafted in enumerate(commit.events, first)
-        ]
+        events = seal_all(commit.events, execution_id, self.epoch, first)
         self._published(execution_id, first, events)
         done.set_result(first + len(events) - 1)
         return done

@@ -7,7 +7,19 @@ from importlib import import_module
 
 from tests.benchmarks.harness import Row
 
-_NAMES = ("chains", "building", "latency", "steps", "demo", "fanout", "durable", "cuts", "memory", "rivals")
+_NAMES = (
+    "chains",
+    "building",
+    "latency",
+    "steps",
+    "demo",
+    "fanout",
+    "durable",
+    "acknowledgement",
+    "cuts",
+    "memory",
+    "rivals",
+)
 
 
 def _measure(name: str) -> Callable[[bool], list[Row]]:
