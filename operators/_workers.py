@@ -15,19 +15,22 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
+from rxstream.engine.asking import CALL, Call, Question
 from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.operators._mapping import MISSING
 
 
-class _Slot:
-    """One element under way."""
+class _Slot(Call):
+    """One element under way, and the call of the function with it."""
 
     __slots__ = ("error", "item", "result")
 
     def __init__(self, item: Any) -> None:
+        super().__init__()
         self.item = item
         self.result: Any = MISSING
         self.error: Exception | None = None
@@ -130,6 +133,8 @@ class MapAsync(Unit):
             while (slot := self._next()) is not None:
                 self._hire()
                 self.running[slot] = None
+                slot.unit = self
+                CALL.set(slot)
                 try:
                     result = self.function(slot.item)
                     slot.result = await result if inspect.isawaitable(result) else result
@@ -170,27 +175,40 @@ class MapAsync(Unit):
     def snapshot(self) -> Any:
         """Results, errors and elements in the order they go out, then elements that have no place in it."""
         left = () if self.ordered else (*self.running, *self.again)
-        return (tuple(map(self._store, self.slots)), tuple(slot.item for slot in left))
+        return (tuple(map(self._store, self.slots)), tuple(map(self._store, left)))
 
     def restore(self, state: Any) -> None:
         """Go on from a snapshot; called before `start`."""
         placed, left = state
         self.slots = deque(self._stored(*each) for each in placed)
         self.again = deque(slot for slot in self.slots if not slot.done)
-        self.again.extend(map(_Slot, left))
+        self.again.extend(self._stored(*each) for each in left)
         self.under_way = len(placed) + len(left)
 
-    def _store(self, slot: _Slot) -> tuple[str, Any]:
+    def start(self) -> None:
+        """What was asked and not answered can be answered before the function has asked again."""
+        asker = self.runtime.asker
+        if asker is None:
+            return
+        for question in chain.from_iterable(slot.questions or () for slot in self.again):
+            question.changed = self.touch
+            if not question.answered:
+                asker.asked(self.node.id, question, fresh=False)
+
+    def _store(self, slot: _Slot) -> tuple[Any, ...]:
         if slot.error is not None:
             return ("error", store_error(slot.error))
-        return ("result", self.keep(slot)) if slot.done else ("element", slot.item)
+        if slot.done:
+            return ("result", self.keep(slot))
+        return ("element", slot.item, *(question.store() for question in slot.questions or ()))
 
-    def _stored(self, what: str, state: Any) -> _Slot:
+    def _stored(self, what: str, state: Any, *questions: tuple[Any, ...]) -> _Slot:
         if what == "result":
             return self.kept(state)
         slot = _Slot(None if what == "error" else state)
         if what == "error":
             slot.error = restore_error(state)
+        slot.questions = list(map(Question.stored, questions))
         return slot
 
 

@@ -1,6 +1,7 @@
 """rxstream: everything that produces is an Observable; graphs of them run into one durable log."""
 
 from rxstream import errors, failures, operators
+from rxstream.asking import ask
 from rxstream.codec import Binary
 from rxstream.engine import Engine, Execution, Status
 from rxstream.errors import RxStreamError
@@ -84,6 +85,7 @@ __all__ = [
     "StreamEvent",
     "Window",
     "amb",
+    "ask",
     "case",
     "catch",
     "catch_with_iterable",

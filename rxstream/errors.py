@@ -16,7 +16,7 @@ The branch an error hangs on says who has to act. It is the `kind` that events a
     │       └── LogLocked                 another process writes it
     ├── ClientError            client     whoever asked for something
     │   ├── InvalidCursor, InvalidJson, InvalidParameters, BadRequest
-    │   ├── UnknownGraph, UnknownExecution, AlreadyEnded
+    │   ├── UnknownGraph, UnknownExecution, UnknownRequest, AlreadyEnded
     │   └── TooLarge, Overloaded, Draining
     ├── ExecutionCancelled     cancelled  somebody asked it to end
     └── ExecutionTimeout       timeout    it took longer than was allowed
@@ -185,6 +185,12 @@ class UnknownExecution(ClientError):
     """No execution has that id."""
 
     code = "unknown_execution"
+
+
+class UnknownRequest(ClientError):
+    """No question is open under that id."""
+
+    code = "unknown_request"
 
 
 class AlreadyEnded(ClientError):

@@ -25,7 +25,7 @@ LAYERS = [
     ["graph"],
     ["engine"],
     ["replay"],
-    ["progress"],  # said by a user's code to the engine that runs it
+    ["asking", "progress"],  # said by a user's code to the engine that runs it
     ["operators"],
     ["__init__"],
     ["testing"],

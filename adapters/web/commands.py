@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rxstream.adapters.web.body import field, required
-from rxstream.adapters.web.errors import UnknownRequest
 from rxstream.engine.states import ENDED
 from rxstream.errors import (
     AlreadyEnded,
@@ -86,10 +85,11 @@ async def act(engine: Engine, execution_id: str, action: Action, reason: str | N
     return execution.status
 
 
-async def answer(engine: Engine, execution_id: str, request_id: str) -> None:
-    """Answer an input request. No execution asks for input yet, so it is always unknown."""
-    await engine.record(execution_id)
-    raise UnknownRequest(f"the execution does not ask for the input {request_id[:80]!r}")
+async def answer(engine: Engine, execution_id: str, request_id: str, value: Any) -> str:
+    """Answer a question of the execution; the result is the status. Returns when that is recorded."""
+    execution = await running(engine, execution_id)
+    await execution.answer(request_id, value)
+    return execution.status
 
 
 async def running(engine: Engine, execution_id: str) -> Execution:
@@ -154,6 +154,8 @@ async def describe(
         "ended_at": _time(record.ended_at),
         "last_cursor": last_cursor,
     }
+    if record.status == "waiting":
+        told["inputs"] = questions(engine, record.execution_id)
     if record.execution_id in queue:
         told["queue"] = queue[record.execution_id]
     if record.status == "completed":
@@ -161,6 +163,15 @@ async def describe(
     elif record.status in ("failed", "cancelled", "interrupted"):
         told["error"] = record.error
     return told
+
+
+def questions(engine: Engine, execution_id: str) -> list[dict[str, Any]]:
+    """What an execution of this process waits to be answered."""
+    try:
+        open_ones = engine.execution(execution_id).questions
+    except UnknownExecution:
+        return []
+    return [{**q.describe(), "expires_at": _time(q.expires_at)} for q in open_ones]
 
 
 def bottleneck(engine: Engine, execution_id: str) -> dict[str, Any] | None:

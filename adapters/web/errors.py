@@ -27,12 +27,6 @@ class NotFound(errors.ClientError):
     code = "not_found"
 
 
-class UnknownRequest(NotFound):
-    """No input was asked for under that id."""
-
-    code = "unknown_request"
-
-
 class Forbidden(errors.ClientError):
     """The request comes from a page or under a name that may not make it."""
 
@@ -49,6 +43,7 @@ _STATUS: Final[tuple[tuple[type[errors.RxStreamError], int], ...]] = (
     (errors.InvalidParameters, 422),
     (errors.UnknownGraph, 404),
     (errors.UnknownExecution, 404),
+    (errors.UnknownRequest, 404),
     (NotFound, 404),
     (Forbidden, 403),
     (RequestTimeout, 408),

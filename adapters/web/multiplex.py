@@ -96,7 +96,12 @@ class _Session:
             told = {"execution_id": execution_id, "status": status}
             await self._tell("cancelling", command.stream_id or execution_id, told)
         elif isinstance(command, protocol.Answer):
-            await commands.answer(self._engine, self._execution_of(command), command.request_id)
+            execution_id = self._execution_of(command)
+            status = await commands.answer(
+                self._engine, execution_id, command.request_id, command.value
+            )
+            told = {"execution_id": execution_id, "status": status}
+            await self._tell("answered", command.stream_id or execution_id, told)
         else:
             await self._tell("pong", command.stream_id)
 

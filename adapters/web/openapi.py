@@ -117,7 +117,12 @@ def _paths() -> Schema:
             "post": _operation(
                 "answer_input",
                 "Answer an input request",
-                {"202": {"description": "Taken."}, "404": _refused()},
+                {
+                    "202": {"description": "Recorded."},
+                    "404": _refused(),
+                    "409": _refused(),
+                    "422": _refused(),
+                },
                 execution,
                 _path("request_id"),
                 body={"type": "object", "properties": {"value": {}}, "required": ["value"]},

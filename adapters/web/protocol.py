@@ -17,7 +17,7 @@ always passes. `start` subscribes from the first event unless `subscribe` is fal
     subscribed       {execution_id, cursor}      stream_update    an event
     unsubscribed     {}                          stream_complete  {execution_id, status, cursor}
     started          {execution_id, status}      cancelling       {execution_id, status}
-    pong             {}
+    answered         {execution_id, status}      pong             {}
 
 as `{type, stream_id, data}`, and `{type: "error", stream_id?, error: {code, message, detail?}}`.
 """

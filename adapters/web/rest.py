@@ -121,10 +121,11 @@ class Rest:
         body = await read_object(request, self._settings, {"value"})
         if "value" not in body:
             raise BadRequest("value is missing: it must be the answer")
-        await commands.answer(
-            self._engine, request.match_info["id"], request.match_info["request_id"]
+        execution_id = request.match_info["id"]
+        status = await commands.answer(
+            self._engine, execution_id, request.match_info["request_id"], body["value"]
         )
-        raise AssertionError("no input request is known yet")  # pragma: no cover
+        return respond({"execution_id": execution_id, "status": status}, 202)
 
     async def _act(
         self, request: web.Request, action: commands.Action, reason: str | None = None

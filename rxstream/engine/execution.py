@@ -19,6 +19,7 @@ import structlog
 
 from rxstream import statecodec
 from rxstream.codec import Encoder
+from rxstream.engine.asking import Question
 from rxstream.engine.bottleneck import find_bottleneck
 from rxstream.engine.cut import Cut, States, root_states
 from rxstream.engine.published import NOTHING, Published
@@ -38,6 +39,7 @@ from rxstream.errors import (
     LogError,
     NodeError,
     RxStreamError,
+    UnknownRequest,
     classify,
 )
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
@@ -110,6 +112,8 @@ class Execution:
         self._value: Any = None
         self._stopped = "stopped" in mine
         self._patience = CLOSE_S
+        self._questions: dict[str, Question] = {}
+        self._asked_by: dict[str, str] = {}
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._subscriptions: set[Subscription] = set()
@@ -186,6 +190,40 @@ class Execution:
             self.runtime.stop()
             if self.runtime.cut is not None:
                 self.recorder.changed()
+
+    @property
+    def questions(self) -> list[Question]:
+        """What it waits to be answered, oldest first."""
+        return [question for question in self._questions.values() if not question.answered]
+
+    async def answer(self, request_id: str, value: Any, *, by: str | None = None) -> None:
+        """Answer a question; when this returns, the answer is recorded.
+
+        Raises `UnknownRequest` for one that is not open (any more), `InvalidParameters` for a value that is
+        no answer to it, `AlreadyEnded`, `LogError`.
+        """
+        self._check_running()
+        question = self._questions.get(request_id)
+        if question is None or question.answered:
+            raise UnknownRequest(
+                f"{self.id} has no open question {request_id[:80]!r}: it may have been answered, or its time "
+                "is over"
+            )
+        plain = orjson.loads(Encoder().encode(value))
+        if (
+            question.check is not None
+        ):  # else its function was not called again yet, and checks then
+            question.check(plain)
+        question.answered, question.value = True, plain
+        question.changed()
+        said = {"request_id": request_id, "value": plain, "by": by}
+        self.recorder.add(EventType.INPUT_RECEIVED, self._asked_by[request_id], said)
+        self._count_questions()
+        await self.recorder.flush()
+        if question.waiting is None:  # the function finds the answer when it is called again
+            self.withdrawn(question)
+        elif not question.waiting.done():
+            question.waiting.set_result(None)
 
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
@@ -392,6 +430,7 @@ class Execution:
 
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        runtime.asker = self
         for root in self._published.values():
             root.runtime = runtime
             if not root.closed:
@@ -508,6 +547,30 @@ class Execution:
         if not self.plan.single:
             return values
         return next(iter(values.values()), None)
+
+    # -- what nodes ask ------------------------------------------------------------------------
+
+    def asked(self, node_id: str, question: Question, fresh: bool) -> None:
+        """Asker."""
+        self._questions[question.request_id] = question
+        self._asked_by[question.request_id] = node_id
+        if fresh:
+            self.recorder.add(EventType.INPUT_REQUESTED, node_id, question.describe())
+        self._count_questions()
+
+    def withdrawn(self, question: Question) -> None:
+        """Asker."""
+        self._questions.pop(question.request_id, None)
+        self._asked_by.pop(question.request_id, None)
+        self._count_questions()
+
+    def _count_questions(self) -> None:
+        """It waits while a question is open."""
+        waits = any(not question.answered for question in self._questions.values())
+        wanted = Status.WAITING if waits else Status.RUNNING
+        if self.unsettled() and self.status is not wanted and self.status not in ENDED:
+            self._move(wanted)
+            self.recorder.note(self.record)
 
     # -- what the runtime tells ----------------------------------------------------------------
 

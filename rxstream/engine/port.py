@@ -9,6 +9,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Final
 
+from rxstream.engine.asking import Asker
 from rxstream.events import Progress
 from rxstream.graph.plan import Node
 
@@ -39,6 +40,11 @@ class NodePort:
     @property
     def node_id(self) -> str:
         return self._node.id
+
+    @property
+    def asker(self) -> Asker | None:
+        """Who records questions, where somebody does."""
+        return self._runtime.asker
 
     def progress(
         self, percentage: float | None, message: str | None = None, status: str | None = "running"

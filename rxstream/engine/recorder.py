@@ -63,6 +63,7 @@ class Recorder:
         self._under_way_bytes = 0
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._last_commit = float("-inf")
+        self._noted: ExecutionRecord | None = None
         self._changed = False
         self._quiet: asyncio.TimerHandle | None = None
         self._closing = False
@@ -169,6 +170,19 @@ class Recorder:
         if not self._closing:
             self._schedule()
 
+    def note(self, record: ExecutionRecord) -> None:
+        """Store this record with the next commit, soon."""
+        self._noted = record
+        self.changed()
+
+    async def flush(self) -> None:
+        """Wait until all that is pending now is committed. Raises `LogError`."""
+        until = self.events + self.pending
+        while self.events < until and self.failed is None:
+            await self._next_commit()
+        if self.failed is not None:
+            raise self.failed
+
     # -- committing ----------------------------------------------------------------------------
 
     def changed(self) -> None:
@@ -203,6 +217,7 @@ class Recorder:
     def _commit(self, record: ExecutionRecord | None = None) -> Commit:
         """All that is pending, and what has changed by now."""
         self._changed = False
+        record, self._noted = record or self._noted, None
         states = self.cut()  # may add events: of what cannot be stored
         return Commit(
             self._execution_id, self._take(), record, states, blobs=self._encoder.take_blobs()
@@ -306,11 +321,14 @@ class Recorder:
     async def _settle(self) -> None:
         """Wait for the commit under way; several may."""
         while self._under_way is not None and self.failed is None:
-            if self._idle is None or self._idle.done():
-                self._idle = self._loop.create_future()
-            await asyncio.wait((self._idle,))
+            await self._next_commit()
         if self.failed is not None:
             raise self.failed
+
+    async def _next_commit(self) -> None:
+        if self._idle is None or self._idle.done():
+            self._idle = self._loop.create_future()
+        await asyncio.wait((self._idle,))
 
     def hurry(self) -> None:
         """Ask a log that refuses once more and then no longer: that is within a second."""

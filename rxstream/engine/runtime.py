@@ -22,6 +22,7 @@ import structlog
 from reactivex import abc
 from reactivex.scheduler import CurrentThreadScheduler
 
+from rxstream.engine.asking import Asker
 from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.cut import Cut
 from rxstream.engine.edge import Edge
@@ -91,6 +92,8 @@ class Runtime:
         self.meter = Meter(self.now)
         self.cut: Cut | None = None
         """What is stored of it with each commit, where it can be resumed."""
+        self.asker: Asker | None = None
+        """Who records what nodes ask."""
         self.on_touched: Callable[[], None] = lambda: None
         """Called when something has changed since the last cut."""
         self.begun: set[str] = set()

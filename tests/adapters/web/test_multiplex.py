@@ -212,7 +212,7 @@ async def test_cancel_by_stream_or_by_execution(engine: Engine, session: Session
         ('{"type":"cancel","stream_id":"nope"}', "unknown_execution", "nope"),
         (
             '{"type":"answer","execution_id":"e","request_id":"r","value":1}',
-            "unknown_request",
+            "already_ended",
             None,
         ),
         ('{"type":"dance"}', "bad_request", None),

@@ -216,14 +216,6 @@ async def test_an_execution_of_an_earlier_process_is_read_and_cannot_be_ended(
             assert response.status == 409
 
 
-async def test_no_execution_asks_for_input_yet(engine: Engine, url: str, http: Http) -> None:
-    await parts.recorded(engine.log, "old", parts.outputs(1))
-    address = f"{url}/api/executions/old/inputs/r1"
-    async with http.post(address, json={"value": 1}) as response:
-        assert response.status == 404
-        assert (await response.json())["error"]["code"] == "unknown_request"
-
-
 async def test_a_head_request_is_answered_without_a_body(url: str, http: Http) -> None:
     for path in ("/healthz", "/api/graphs", "/"):
         async with http.head(url + path) as response:

@@ -1,0 +1,76 @@
+"""What a node asks is seen and answered over HTTP and over a WebSocket, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+import rxstream as rxs
+from rxstream import Engine
+from tests.adapters.web import parts
+
+Http = aiohttp.ClientSession
+
+
+async def approved(text: str) -> str:
+    return "yes" if await rxs.ask(bool, f"publish {text}?") else "no"
+
+
+@pytest.fixture
+async def asking(engine: Engine) -> rxs.Execution:
+    graph = rxs.Graph(lambda: rxs.of("it").map_async(approved).named("gate"), "publishing")
+    execution = await engine.start(graph)
+    await parts.until(lambda: execution.status == "waiting")
+    return execution
+
+
+async def told(http: Http, url: str, execution: rxs.Execution) -> Any:
+    async with http.get(f"{url}/api/executions/{execution.id}") as response:
+        return await response.json()
+
+
+async def posted(http: Http, url: str, value: Any) -> tuple[int, Any]:
+    async with http.post(url, json={"value": value}) as response:
+        return response.status, await response.json()
+
+
+async def test_a_question_is_seen_by_whoever_comes_later_and_answered_once(
+    url: str, http: Http, asking: rxs.Execution
+) -> None:
+    seen = await told(http, url, asking)
+    (asked,) = seen["inputs"]
+    assert (seen["status"], asked["message"]) == ("waiting", "publish it?")
+    assert (asked["schema"], asked["expires_at"]) == ({"type": "boolean"}, None)
+    address = f"{url}/api/executions/{asking.id}/inputs/{asked['request_id']}"
+    status, refused = await posted(http, address, "maybe")
+    assert (status, refused["error"]["code"]) == (422, "invalid_parameters")
+    status, _ = await posted(http, address, True)
+    assert status == 202
+    assert await asking.result() == "yes"
+    status, refused = await posted(http, address, False)
+    assert (status, refused["error"]["code"]) == (409, "already_ended")
+    client = parts.Client(asking.id)
+    await parts.sse(http, url, client)
+    kinds = [event["event_type"] for event in client.events]
+    assert kinds.index("input_requested") < kinds.index("input_received")
+
+
+async def test_an_unknown_question_is_said(url: str, http: Http, asking: rxs.Execution) -> None:
+    address = f"{url}/api/executions/{asking.id}/inputs/nope"
+    status, refused = await posted(http, address, True)
+    assert (status, refused["error"]["code"]) == (404, "unknown_request")
+    asking.cancel()
+
+
+async def test_over_the_websocket_of_many_streams(
+    url: str, http: Http, asking: rxs.Execution
+) -> None:
+    (asked,) = asking.questions
+    async with http.ws_connect(f"{url}/ws") as ws:
+        said = {"type": "answer", "execution_id": asking.id, "request_id": asked.request_id}
+        await ws.send_json({**said, "value": False})
+        answered = await ws.receive_json()
+    assert (answered["type"], answered["stream_id"]) == ("answered", asking.id)
+    assert await asking.result() == "no"
