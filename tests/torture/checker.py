@@ -6,6 +6,7 @@ answer.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.torture.life import LOG, noted
 from tests.torture.parts import Shape
 
 _SHOWN: Final = 300
+_MENTION: Final = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 _PAGE: Final = 10_000
 
 Event = dict[str, Any]
@@ -68,6 +70,9 @@ def find(folder: Path, shape: Shape) -> Found:
                 complaints.append(f"two executions of {record.graph}")
             lines = list(_lines(connection, record.execution_id))
             told[record.graph] = Told(record, lines, [orjson.loads(line) for line in lines])
+            for sha256 in sorted(set(_MENTION.findall(b"\n".join(lines)))):
+                if reading.blob(connection, record.execution_id, sha256.decode()) is None:
+                    complaints.append(f"{record.graph}: the bytes of {sha256.decode()} are missing")
         left = connection.execute("SELECT count(*) FROM states").get
         if left:
             complaints.append(f"{left} rows of states are left after the end")

@@ -56,6 +56,11 @@ def flat(items: Sequence[Any]) -> Any:
     return [item for part in items for item in part]
 
 
+def digests(items: Sequence[Any]) -> Any:
+    """Bytes by their digests, wherever they are fetched."""
+    return [item["sha256"] for item in items]
+
+
 @dataclass(frozen=True)
 class Shape:
     """Some graphs that run side by side in one engine; `open` says of an output what is compared."""

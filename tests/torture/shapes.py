@@ -14,7 +14,7 @@ import rxstream as rxs
 from rxstream import operators as ops
 from rxstream.adapters import sinks, sources
 from tests.torture.chance import random_shape
-from tests.torture.parts import Output, Shape, alone, bag, flat, slowly, ticks
+from tests.torture.parts import Output, Shape, alone, bag, digests, flat, slowly, ticks
 
 # -- the graphs --------------------------------------------------------------------------------
 
@@ -109,6 +109,15 @@ def keyed() -> Output:
     return {"totals": totals.filter(lambda pair: pair[0] % 3 == 0).map(repr)}
 
 
+def large() -> Output:
+    """Events of several rows, pictures beside them, and a write-ahead log that is folded into its file."""
+    numbers = ticks(160, batch=1, apart=0.004).named("numbers")
+    return {
+        "text": numbers.map(lambda n: f"{n}," * 10_000),
+        "pictures": numbers.map(lambda n: rxs.Binary(b"%d;" % n * 4_000, "image/x")),
+    }
+
+
 def failing() -> Output:
     """An end with an error, which is told once."""
 
@@ -186,6 +195,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "asynchronous": alone(asynchronous, unordered=bag),
     "waiting": alone(waiting),
     "keyed": alone(keyed),
+    "large": alone(large, pictures=digests),
     "failing": alone(failing),
     "retrying": alone(retrying),
     "files": Shape(_files, files=("slow.jsonl", "lengths.jsonl")),

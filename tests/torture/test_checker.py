@@ -104,6 +104,12 @@ def test_flipped_bits_are_seen(copy: Path, whole: Found) -> None:
     assert "are not what was written" in complaints(copy, whole)
 
 
+def test_bytes_that_an_event_mentions_are_asked_for(copy: Path, whole: Found) -> None:
+    mention = b'"data":{"sha256":"%b"}' % (b"0" * 64)
+    rewritten(copy, lambda lines: [line.replace(b'"data":70,', mention + b",") for line in lines])
+    assert "are missing" in complaints(copy, whole)
+
+
 def test_a_client_that_saw_too_much_is_believed(copy: Path, whole: Found) -> None:
     notes = next(copy.glob("seen-*"))
     last = notes.read_bytes().splitlines()[-1]
