@@ -3,7 +3,7 @@
 from rxstream import errors, failures, operators
 from rxstream.asking import ask
 from rxstream.codec import Binary
-from rxstream.engine import Engine, Execution, Status
+from rxstream.engine import Engine, Execution, Status, acquire
 from rxstream.errors import RxStreamError
 from rxstream.events import EventType, Progress, StreamEvent
 from rxstream.graph import BoundGraph, Graph, Node, Plan, Secret, graph
@@ -84,6 +84,7 @@ __all__ = [
     "Stream",
     "StreamEvent",
     "Window",
+    "acquire",
     "amb",
     "ask",
     "case",

@@ -32,7 +32,8 @@ class PlainLines:
         if kind == EventType.PIPELINE_START:
             yield one_line(f"{data.get('graph')} {event.execution_id} started")
         elif kind == EventType.STEP_PROGRESS:
-            yield from self._progress(str(event.step_id), data)
+            # of no node is where an execution stands that waits for its turn
+            yield from self._progress(event.step_id or str(data.get("status")), data)
         elif kind == EventType.STEP_COMPLETE:
             self._told.pop(str(event.step_id), None)
             yield one_line(f"{event.step_id}: done, {_elements(data)}{_after(data)}")

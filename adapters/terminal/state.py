@@ -134,6 +134,7 @@ class RunState:
             self._end(kind, data, at)
         elif kind == EventType.PIPELINE_START:
             self.status = "running"
+            self.started_at = at  # it may have waited, and said so
             self.graph = str(data.get("graph", ""))
         elif fields["step_id"] is not None:
             self._step(kind, fields["step_id"], fields["data"], at)

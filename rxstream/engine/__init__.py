@@ -6,6 +6,7 @@ from rxstream.engine.engine import Engine
 from rxstream.engine.execution import Execution
 from rxstream.engine.explore import Explorer
 from rxstream.engine.island import CURRENT
+from rxstream.engine.resources import Resources, acquire
 from rxstream.engine.states import ENDED, TRANSITIONS, Status, move
 from rxstream.engine.statistics import (
     EdgeStatistics,
@@ -27,8 +28,10 @@ __all__ = [
     "ExecutionStatistics",
     "Explorer",
     "NodeStatistics",
+    "Resources",
     "Status",
     "Subscription",
+    "acquire",
     "default_engine",
     "move",
 ]

@@ -359,6 +359,7 @@ class Engine:
 
     async def _lead(self, execution: Execution, begun: asyncio.Future[None] | None) -> None:
         FUSE.set(self._fuse)  # in the context of this task only
+        self.resources.serve(execution.id)
         try:
             if begun is not None:
                 try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Final
+from weakref import WeakValueDictionary
 
 from rxstream.engine.island import CURRENT
 from rxstream.engine.queue import Queue
@@ -28,6 +29,24 @@ class _Holding:
 
 
 _HOLDING: Final[ContextVar[_Holding | None]] = ContextVar("rxstream_holding", default=None)
+
+_of_execution: Final[WeakValueDictionary[str, Resources]] = WeakValueDictionary()
+"""Where running executions get resources."""
+
+
+def acquire(**amounts: int) -> AbstractAsyncContextManager[None]:
+    """Hold resources of the engine inside a block of a node's code: `async with rxs.acquire(gpu=1): …`.
+
+    See `Resources.acquire`. Raises `AuthorError` outside the code of a node that an engine runs.
+    """
+    port = CURRENT.get()
+    resources = None if port is None else _of_execution.get(port.execution_id)
+    if resources is None:
+        raise AuthorError(
+            "acquire() was called outside a node that an engine runs: call it in a function given to a "
+            "source or an operator, and start the graph with Engine(resources=…)"
+        )
+    return resources.acquire(**amounts)
 
 
 class Resources:
@@ -94,6 +113,11 @@ class Resources:
             queue = self._own[port.execution_id] = Queue(scheduler, self._queue.run)
         return queue, port.node_id
 
+    def serve(self, execution_id: str) -> None:
+        """The execution runs now, and its code may ask."""
+        _of_execution[execution_id] = self
+
     def forget(self, execution_id: str) -> None:
         """The execution has ended."""
+        _of_execution.pop(execution_id, None)
         self._own.pop(execution_id, None)

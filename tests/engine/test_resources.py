@@ -155,6 +155,24 @@ async def test_a_generator_that_is_left_alone_gives_back_what_it_held() -> None:
             assert engine.resources.free("gpu") == 0
 
 
+async def embed(number: int) -> float:
+    """As a module's code has it, that knows no engine."""
+    async with rxs.acquire(gpu=1):
+        await asyncio.sleep(10)
+        return now()
+
+
+@virtual_time
+async def test_code_of_a_node_needs_no_engine_at_hand() -> None:
+    async with rxs.Engine(resources={"gpu": 1}) as engine, rxs.Engine() as other:
+        assert await (await engine.start(calls, {"work": embed})).result() == [10, 20, 30]
+        with pytest.raises(AuthorError, match="no resource is named 'gpu': there is none"):
+            await (await other.start(calls, {"work": embed})).result()
+        for outside in (embed(1), calls(embed)):
+            with pytest.raises(AuthorError, match="outside a node that an engine runs"):
+                await outside
+
+
 @virtual_time
 async def test_what_can_never_be_had_is_refused() -> None:
     async with rxs.Engine(resources={"gpu": 1}) as engine:

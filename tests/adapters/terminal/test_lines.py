@@ -46,6 +46,11 @@ def test_progress_is_told_every_two_seconds_and_at_its_end() -> None:
     assert (lines[0], lines[-1]) == ("n: 0 % file", "n: 100 % file")
 
 
+def test_an_execution_that_waits_says_where_it_stands() -> None:
+    stands = {"percentage": None, "message": "number 3 in the queue", "status": "queued"}
+    assert told(event("step_progress", stands)) == ["queued: number 3 in the queue"]
+
+
 def test_a_gap_says_where_it_goes_on() -> None:
     assert told(gap("e1", "abcd", "3", 10, 6)) == [
         "6 earlier events are no longer available, going on from 10"

@@ -43,6 +43,15 @@ def test_a_run_that_ends_well() -> None:
     assert state.elapsed(now=1e12) == 2.0
 
 
+def test_the_time_it_waited_is_not_the_time_it_ran() -> None:
+    stands = {"percentage": None, "message": "number 3 in the queue", "status": "queued"}
+    waits = event("step_progress", stands)
+    assert reduced(waits).status == "queued"
+    begun = event("pipeline_start", {"graph": "errors"}, at=10)
+    ended = event("pipeline_complete", {"result": None}, at=12)
+    assert reduced(waits, begun, ended).elapsed(now=1e12) == 2.0
+
+
 def test_endings_are_told_apart() -> None:
     failed = event("pipeline_error", {"error": {"code": "node_failed", "message": "boom"}})
     died = event("pipeline_error", {"error": {"code": "interrupted", "message": "died"}})
