@@ -18,6 +18,7 @@ from reactivex.observer import Observer
 from rxstream.engine.spill import SpillQueue
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import BufferOverflow
+from rxstream.graph.plan import Node
 from rxstream.operator import Buffer
 from rxstream.source import Emitter, Policy, Port, PushSource
 
@@ -39,6 +40,17 @@ class Subscribed(PushSource[Any]):
             scheduler=scheduler,
         )
         return subscription.dispose
+
+
+def overflow(node: Node, capacity: int) -> BufferOverflow:
+    """What is said when a source pushes more than may wait."""
+    return BufferOverflow(
+        f"{node.id} was pushed {capacity} elements faster than they were taken: follow it "
+        "with .drop_oldest(n), .latest() or another policy, or push from another thread with "
+        "policy block",
+        node=node.id,
+        where=node.where,
+    )
 
 
 class PushUnit(Unit):
@@ -103,13 +115,7 @@ class PushUnit(Unit):
                 return self._break(raised)
             self.dropped += 1
             return False
-        error = BufferOverflow(
-            f"{self.node.id} was pushed {self._capacity} elements faster than they were taken: follow it "
-            "with .drop_oldest(n), .latest() or another policy, or push from another thread with "
-            "policy block",
-            node=self.node.id,
-            where=self.node.where,
-        )
+        error = overflow(self.node, self._capacity)
         if self._policy == "block":
             raise error
         return self._break(error)
@@ -182,7 +188,8 @@ class PushUnit(Unit):
         return bool(items) and not self.closed
 
     def external(self) -> bool:
-        return self._connected and not self._over
+        # the end another thread told is still at the door
+        return self._connected and (not self._over or self._called)
 
     def dispose(self) -> None:
         with self._changed:
