@@ -22,6 +22,12 @@ from rxstream.errors import CodecError, GraphError, InvalidParameters
 Secret = SecretStr
 """A parameter of this type is shown as asterisks everywhere; `.get_secret_value()` reads it."""
 
+_MANY: Final = 1_000
+"""Elements of which even the shortest take more than the 2,000 bytes of JSON that are shown."""
+
+_FIRST: Final = 80
+"""Elements that fill what is shown of something longer."""
+
 _CONFIG: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -135,6 +141,9 @@ def shown(value: Any) -> Any:
         name = getattr(value, "__name__", None) or type(value).__name__
         code = getattr(value, "__code__", None)
         return f"lambda:{code.co_firstlineno}" if name == "<lambda>" and code else name
+    if type(value) in (list, tuple) and len(value) > _MANY:
+        # its JSON is too long and only its beginning is shown, so no more than that is looked at
+        return _shorten(repr(value[:_FIRST]))
     try:
         encoded = Encoder().encode(value)
     except CodecError:

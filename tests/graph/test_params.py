@@ -174,3 +174,19 @@ def test_what_has_no_plain_form_is_shown_as_its_repr() -> None:
 
     assert shown(Thing()) == "<thing>"
     assert shown(lambda: 1).startswith("lambda:")
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("count", [1_000, 1_001, 5_000])
+def test_of_many_elements_only_the_beginning_is_looked_at(kind: Any, count: int) -> None:
+    class Loud:
+        looked = 0
+
+        def __repr__(self) -> str:
+            Loud.looked += 1
+            return "0"
+
+    whole = repr(kind([0] * count))
+    assert shown(kind([0] * count)) == f"{whole[:77]}…"
+    assert shown(kind(Loud() for _ in range(count))) == f"{whole[:77]}…"
+    assert Loud.looked <= 1_000
