@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxstream.engine.island import CURRENT
-from rxstream.errors import AuthorError
+from rxstream.engine.reporting import report
 
 
 def progress(
@@ -14,10 +14,4 @@ def progress(
     At most ten reports a second of one node reach the log, the last always. Raises `AuthorError`
     outside a running node.
     """
-    port = CURRENT.get()
-    if port is None:
-        raise AuthorError(
-            "progress() was called outside a running node: call it in a function given to "
-            "rxstream.source or to an operator"
-        )
-    port.progress(percentage, message, status)
+    report(CURRENT.get(), percentage, message, status)

@@ -81,6 +81,8 @@ class Stream(Fluent[T_co], Observable[T_co]):
     """An Observable with a name, an operator and inputs."""
 
     explorer: ClassVar[Explorer]
+    namings: ClassVar[int] = 0
+    """How often a stream was named: what was found out of any before may no longer hold."""
 
     def __init__(
         self, spec: OperatorSpec, inputs: Sequence[Stream[Any]] = (), where: str | None = None
@@ -95,6 +97,8 @@ class Stream(Fluent[T_co], Observable[T_co]):
         """Whether it may stay unread: the other half of a `partition`, an output of a nested graph."""
         self.depth = _depth(spec, self.inputs)
         """How many levels its elements are themselves Observables."""
+        self.known: Any = None
+        """What the explorer found out of it, and keeps."""
         scope = SCOPE.get()
         self.prefix = scope.prefix if scope else ""
         if scope:
@@ -121,6 +125,7 @@ class Stream(Fluent[T_co], Observable[T_co]):
                 where=self.where,
             )
         self.name = name
+        Stream.namings += 1
         return self
 
     if not TYPE_CHECKING:  # typed, exactly, in _fluent.pyi

@@ -1,29 +1,36 @@
 """Streams without an engine: subscribe, await or iterate one, and a throw-away graph runs. No log.
 
 On a running event loop the graph runs there. Without one `subscribe` runs at once, as reactivex does, and
-what needs a loop (timers, coroutines) is refused with an error.
+what needs a loop (timers, coroutines) is refused with an error. What is known of a stream (its plan, whether
+it is a `Line`) is kept with it, because a stream changes no more once it is named.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import _get_running_loop  # None, not an exception, where there is no loop
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from reactivex import abc
+from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 
+from rxstream.engine.fusion import FUSE
+from rxstream.engine.heard import Heard
+from rxstream.engine.late import Later
+from rxstream.engine.line import Line, line_of
 from rxstream.engine.op import ALL
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.statistics import NodeCounters, NodeState
+from rxstream.engine.straight import Pulled
 from rxstream.engine.watching import Escaped
 from rxstream.engine.wiring import launch
 from rxstream.events import Progress
 from rxstream.failures import located
 from rxstream.graph.build import make_plan
-from rxstream.graph.plan import Node
+from rxstream.graph.plan import Node, Plan
 from rxstream.stream import Stream
 
 T = TypeVar("T")
@@ -120,9 +127,46 @@ class _Observed:
         return self.held >= self.capacity
 
 
-def _begin(stream: Stream[Any], root: _Observed) -> Runtime:
-    plan = make_plan("explored", {"output": stream})
+class _Known:
+    """What was found out of a stream, as long as no stream gets a name."""
+
+    __slots__ = ("_plan", "line", "namings")
+
+    def __init__(self, stream: Stream[Any]) -> None:
+        self.namings = Stream.namings
+        self.line: Line | None = line_of(stream)
+        self._plan: Plan | None = None
+
+    def plan(self, stream: Stream[Any]) -> Plan:
+        """Its plan. Raises `GraphError`."""
+        if self._plan is None:
+            self._plan = make_plan("explored", {"output": stream})
+        return self._plan
+
+
+def _known(stream: Stream[Any]) -> _Known:
+    known: _Known | None = stream.known
+    if known is None or known.namings != Stream.namings:
+        known = stream.known = _Known(stream)
+    return known
+
+
+def _begin(plan: Plan, root: _Observed) -> Runtime:
     return launch(plan, root, {plan.outputs["output"]: [root]}, adopt=root.adopt)
+
+
+def _observe(plan: Plan, observer: abc.ObserverBase[Any]) -> abc.DisposableBase:
+    """Wire the graph and run it until nothing moves, or for the few milliseconds the loop gives."""
+    root = _Observed(observer)
+    runtime = _begin(plan, root)
+    # a hot Observable (a group, a window) must be subscribed before it emits again
+    runtime.drive()
+
+    def dispose() -> None:
+        root.closed = True
+        runtime.dispose()
+
+    return Disposable(dispose)
 
 
 class Explorer:
@@ -135,23 +179,29 @@ class Explorer:
         scheduler: abc.SchedulerBase | None,
     ) -> abc.DisposableBase:
         """Run until the end or until disposed. `scheduler` is not used: the loop is the clock."""
-        root = _Observed(observer)
-        runtime = _begin(stream, root)
-        # a hot Observable (a group, a window) must be subscribed before it emits again
-        runtime.drive()
-
-        def dispose() -> None:
-            root.closed = True
-            runtime.dispose()
-
-        return Disposable(dispose)
+        known = _known(stream)
+        line = known.line
+        if line is None or not FUSE.get():
+            return _observe(known.plan(stream), observer)
+        if line.pull is not None:
+            pulled = Pulled(stream, line, line.pull, observer)
+            pulled.drive()
+            return pulled
+        if isinstance(line.origin, Observable):
+            heard = Heard(stream, line, observer)
+            heard.listen(line.origin)
+            return heard
+        loop = _get_running_loop()
+        if loop is not None and line.asynchronous:
+            return Later(loop, lambda: _observe(known.plan(stream), observer))
+        return _observe(known.plan(stream), observer)
 
     async def iterate(self, stream: Stream[T]) -> AsyncIterator[T]:
         """Elements as they come; at most 64 wait for whoever iterates."""
         waiting = _Waiting()
         root = _Observed(waiting, _AHEAD)
         waiting.root = root
-        runtime = _begin(stream, root)
+        runtime = _begin(_known(stream).plan(stream), root)
         try:
             while True:
                 while waiting.items:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rxstream.engine.island import CURRENT, Exit, Stage, ordinary
 from rxstream.engine.op import Op
@@ -27,7 +27,51 @@ FUSE: ContextVar[bool] = ContextVar("rxstream_fuse", default=True)
 _MOST: Final = 24
 """Operators in one function; a longer chain becomes several."""
 
-_Loop = Callable[..., list[int]]
+Loop = Callable[[Any, Any, Any], None]
+
+
+class Frame(NamedTuple):
+    """What is generated around the lines of the operators: a loop over `items`."""
+
+    parameters: str
+    """Of the loop, three."""
+    first: str
+    """A line before it."""
+    drop: str
+    """What a filter does with an element it leaves out; `{number}` is the filter's."""
+    last: tuple[str, ...]
+    """Lines that hand on what came out."""
+
+
+BATCH: Final = Frame(
+    "items, out, dropped",
+    "append = out.append",
+    "dropped[{number}] += 1; continue",
+    ("append(x)",),
+)
+"""Appends what comes out, and counts what each filter drops."""
+
+
+class Compiled(NamedTuple):
+    """A loop for a sequence of operators."""
+
+    make: Callable[[Sequence[Op]], Loop]
+    lines: list[int]
+    """The stage each line belongs to: -1 is where elements come from, one past the last who takes them."""
+    filters: list[int]
+    """The stages that drop elements."""
+
+    def stage_of(self, raised: BaseException, depth: int = 1) -> int:
+        """The stage whose line raised; the loop was called `depth` frames below where that was caught."""
+        traceback = raised.__traceback__
+        for _ in range(depth):
+            traceback = traceback.tb_next if traceback is not None else None
+        if traceback is None or traceback.tb_frame.f_code.co_filename != FILENAME:
+            return -1
+        return self.lines[traceback.tb_lineno]
+
+
+FILENAME: Final = "<fused operators>"
 
 
 def fuse(stage: Stage) -> Stage | Fused:
@@ -46,39 +90,49 @@ def fuse(stage: Stage) -> Stage | Fused:
 class Fused:
     """Several stages that read one another, run by one function."""
 
-    __slots__ = ("_filters", "_first", "_last", "_lines", "_loop", "stages")
+    __slots__ = ("_compiled", "_counted", "_first", "_last", "_loop", "stages")
 
     def __init__(self, stages: list[Stage]) -> None:
         self.stages = stages
         self._first = stages[0]
         self._last = stages[-1]
-        loop, self._lines, self._filters = _compiled(tuple(type(stage.op) for stage in stages))
-        ops = [stage.op for stage in stages]
-        self._loop = loop(ops, [getattr(op, op.function_name, None) for op in ops])
+        self._loop: Loop | None = None  # a longer one may take its place before anything comes
 
     @property
     def closed(self) -> bool:
         return self._first.closed
 
+    def _begin(self) -> Loop:
+        ops = [stage.op for stage in self.stages]
+        self._compiled = compiled(tuple(map(type, ops)), BATCH)
+        numbers = {stage: number for number, stage in enumerate(self._compiled.filters)}
+        self._counted = [(s.counters, numbers.get(i)) for i, s in enumerate(self.stages)]
+        self._loop = self._compiled.make(ops)
+        return self._loop
+
     def push(self, items: Sequence[Any]) -> None:
+        loop = self._loop or self._begin()
         out: list[Any] = []
         iterator = iter(items)
         error: Exception | None = None
         failed = len(self.stages)
+        dropped = [0] * len(self._compiled.filters)
         begun = perf_counter()
         token = CURRENT.set(self._last.port)
-        counts = [0] * len(self._filters)
         try:
-            self._loop(iterator, out, counts)
+            loop(iterator, out, dropped)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as raised:
             error = ordinary(raised)
-            failed = self._stage_of(raised)
+            failed = min(max(0, self._compiled.stage_of(raised)), failed - 1)
         finally:
             CURRENT.reset(token)
-        taken = len(items) - iterator.__length_hint__()  # type: ignore[attr-defined]  # lists and tuples have it
-        self._count(taken, counts, len(out), failed, perf_counter() - begun)
+        seconds = perf_counter() - begun
+        taken = len(items)
+        if error is not None:
+            taken -= iterator.__length_hint__()  # type: ignore[attr-defined]  # lists and tuples have it
+        self._count(taken, dropped, failed, seconds)
         if error is not None:
             self._raised(error, failed, out)
             return
@@ -88,25 +142,17 @@ class Fused:
         if last.out.closed:
             self._leave(len(self.stages))
 
-    def _stage_of(self, raised: BaseException) -> int:
-        """The stage whose line raised: the generated function is the second frame of the traceback."""
-        traceback = raised.__traceback__
-        assert traceback is not None
-        traceback = traceback.tb_next
-        assert traceback is not None
-        return self._lines[traceback.tb_lineno]
-
-    def _count(
-        self, taken: int, dropped: list[int], given: int, failed: int, seconds: float
-    ) -> None:
+    def _count(self, taken: int, dropped: list[int], failed: int, seconds: float) -> None:
         """Keep the counters of every stage; what the last one gave is counted where it is pushed."""
-        at_filter = dict(zip(self._filters, dropped, strict=True))
         passing = taken
-        for index, stage in enumerate(self.stages):
-            counters = stage.counters
+        last = self._last.counters
+        for index, (counters, number) in enumerate(self._counted):
             counters.elements_in += passing
-            passing -= at_filter.get(index, 0) + (index == failed)
-            if stage is not self._last:
+            if number is not None:
+                passing -= dropped[number]
+            if index == failed:
+                passing -= 1
+            if counters is not last:
                 counters.elements_out += passing
         self._first.counters.busy_s += seconds
 
@@ -142,8 +188,8 @@ class Fused:
 
 
 @lru_cache(maxsize=512)
-def _compiled(shape: tuple[type[Op], ...]) -> tuple[Callable[..., _Loop], list[int], list[int]]:
-    """For a sequence of operators: a maker of the loop, the stage of each line, and the filters."""
+def compiled(shape: tuple[type[Op], ...], frame: Frame) -> Compiled:
+    """The loop for a sequence of operators, to be made for those that run."""
     lines: list[str] = []
     owners: list[int] = []
     filters: list[int] = []
@@ -152,26 +198,22 @@ def _compiled(shape: tuple[type[Op], ...]) -> tuple[Callable[..., _Loop], list[i
         lines.append(line)
         owners.append(owner)
 
-    operators = ", ".join(f"o{i}" for i in range(len(shape)))
-    functions = ", ".join(f"f{i}" for i in range(len(shape)))
-    add("def make(operators, functions):", 0)
-    add(f"    {operators}, = operators", 0)
-    add(f"    {functions}, = functions", 0)
-    add("    def loop(items, out, dropped):", 0)
-    add("        append = out.append", 0)
-    add("        for x in items:", 0)
+    add("def make(operators):", -1)
     for index, kind in enumerate(shape):
-        names = {
-            "op": f"o{index}",
-            "f": f"f{index}",
-            "drop": f"dropped[{len(filters)}] += 1; continue",
-        }
+        add(f"    o{index} = operators[{index}]", -1)
+        add(f"    f{index} = getattr(o{index}, {kind.function_name!r}, None)", -1)
+    add(f"    def loop({frame.parameters}):", -1)
+    add(f"        {frame.first}", -1)
+    add("        for x in items:", -1)
+    for index, kind in enumerate(shape):
+        drop = frame.drop.format(number=len(filters))
         if any("{drop}" in line for line in kind.code):
             filters.append(index)
         for line in kind.code:
-            add("            " + line.format(**names), index)
-    add("            append(x)", len(shape) - 1)
-    add("    return loop", 0)
+            add("            " + line.format(op=f"o{index}", f=f"f{index}", drop=drop), index)
+    for line in frame.last:
+        add(f"            {line}", len(shape))
+    add("    return loop", -1)
     space: dict[str, Any] = {}
-    exec(compile("\n".join(lines), "<fused operators>", "exec"), space)  # our own templates only
-    return space["make"], [0, *owners], filters
+    exec(compile("\n".join(lines), FILENAME, "exec"), space)  # our own templates only
+    return Compiled(space["make"], [-1, *owners], filters)

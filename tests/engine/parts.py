@@ -50,6 +50,15 @@ async def within(seconds: float, awaitable: Awaitable[T]) -> T:
         return await awaitable
 
 
+async def turns_until(condition: Callable[[], bool]) -> int:
+    """Give the loop its turn until something holds; returns how many turns that took."""
+    for turn in range(1_000_000):
+        if condition():
+            return turn
+        await asyncio.sleep(0)
+    raise AssertionError("it never held")
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 

@@ -14,6 +14,7 @@ import rxstream as rxs
 from rxstream import operators as ops
 from rxstream.errors import AuthorError
 from rxstream.testing import virtual_time
+from tests.engine.parts import turns_until
 
 
 def collect(observable: Any) -> list[Any]:
@@ -60,6 +61,8 @@ class TestWithoutALoop:
             rxs.source([1]).subscribe(raises)
         with pytest.raises(ZeroDivisionError):
             rxs.source([1]).subscribe(on_completed=raises)
+        with pytest.raises(ZeroDivisionError):
+            rxs.source([1]).pipe(ops.take(1)).subscribe(on_completed=raises)
 
     def test_a_stream_is_welcome_in_plain_reactivex(self) -> None:
         merged = rx.merge(rxs.source([1, 2]), rx.of(3)).pipe(rxo.to_list())
@@ -110,6 +113,20 @@ class TestOnALoop:
         rxs.interval(1).subscribe(raises)
         await asyncio.sleep(2)
         assert isinstance(seen[0], ZeroDivisionError)
+
+    @virtual_time
+    async def test_a_subscription_its_observer_disposes_hears_nothing_more(self) -> None:
+        seen: list[int] = []
+
+        def see(n: int) -> None:
+            seen.append(n)
+            if n == 50_000:
+                subscription.dispose()
+
+        subscription = rxs.source(range(100_000)).pipe(ops.skip(1)).subscribe(see)
+        await turns_until(lambda: 50_000 in seen)
+        await asyncio.sleep(1)
+        assert seen[-1] == 50_000
 
     @virtual_time
     async def test_timed_reactivex_operators_run_on_the_loops_clock(self) -> None:

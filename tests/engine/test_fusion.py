@@ -27,6 +27,10 @@ STEPS: dict[str, Callable[[], Any]] = {
 }
 
 
+MORE: Any = ops.skip(0)
+"""Makes more than a line of it, so that it is wired."""
+
+
 @contextmanager
 def fusion(on: bool) -> Generator[None, None, None]:
     token = FUSE.set(on)
@@ -65,16 +69,16 @@ def test_an_execution_is_the_same(names: list[str], numbers: list[int]) -> None:
 def test_an_error_names_the_node_whose_function_raised() -> None:
     errors: list[Any] = []
     rxs.source([1, 2, 0]).pipe(
-        ops.map(lambda n: n), ops.map(lambda n: 1 // n), ops.filter(bool), ops.map(str)
+        ops.map(lambda n: n), ops.map(lambda n: 1 // n), ops.filter(bool), ops.map(str), MORE
     ).subscribe(on_error=errors.append)
     assert errors[0].node == "map_2"
 
 
 def test_what_came_before_an_error_goes_first() -> None:
     seen: list[Any] = []
-    rxs.source([4, 2, 1, 0, 5]).pipe(ops.map(lambda n: n), ops.map(lambda n: 4 // n)).subscribe(
-        seen.append, lambda error: seen.append(type(error))
-    )
+    rxs.source([4, 2, 1, 0, 5]).pipe(
+        ops.map(lambda n: n), ops.map(lambda n: 4 // n), MORE
+    ).subscribe(seen.append, lambda error: seen.append(type(error)))
     assert seen == [1, 2, 4, ZeroDivisionError]
 
 
@@ -85,9 +89,18 @@ def test_elements_after_the_one_that_raised_are_not_looked_at() -> None:
         seen.append(n)
         return n
 
-    inverses = rxs.source([3, 0, 2]).pipe(ops.map(see), ops.map(lambda n: 1 // n))
+    inverses = rxs.source([3, 0, 2]).pipe(ops.map(see), ops.map(lambda n: 1 // n), MORE)
     inverses.subscribe(on_error=lambda error: None)
     assert seen == [3, 0]
+
+
+@pytest.mark.parametrize("numbers", [[4, 2, 0], [4, 2, 1]])
+def test_what_ends_behind_it_ends_it_also_where_it_raised_later(numbers: list[int]) -> None:
+    seen: list[Any] = []
+    rxs.source(numbers).pipe(
+        ops.map(lambda n: n), ops.map(lambda n: 4 // n), ops.take_while(lambda n: n < 2)
+    ).subscribe(seen.append, seen.append, lambda: seen.append("end"))
+    assert seen == [1, "end"]
 
 
 @pytest.mark.parametrize("stops", [KeyboardInterrupt, SystemExit])
@@ -96,12 +109,12 @@ def test_an_interrupt_is_nobodys_error(stops: type[BaseException]) -> None:
         raise stops
 
     with pytest.raises(stops):
-        rxs.source([1]).pipe(ops.map(lambda n: n), ops.map(interrupt)).subscribe()
+        rxs.source([1]).pipe(ops.map(lambda n: n), ops.map(interrupt), MORE).subscribe()
 
 
 def test_a_long_chain_is_several_functions() -> None:
     add: Any = ops.map(lambda n: n + 1)
-    stream = rxs.source(range(100)).pipe(*[add] * 60)
+    stream = rxs.source(range(100)).pipe(*[add] * 60, MORE)
     seen: list[int] = []
     stream.subscribe(seen.append)
     assert seen == list(range(60, 160))
