@@ -15,6 +15,7 @@ from rxstream.codec import Binary, Encoder
 from rxstream.errors import LogError, UnknownExecution
 from rxstream.events import Draft, draft
 from rxstream.log import Commit, Delta, EventLog, MemoryLog, PruneReport, Retention
+from rxstream.log.pruning import Taking, report
 from tests.log.parts import add, begin, data, drained, end, finish, foreign, numbers, record, until
 
 DAY = 86_400.0
@@ -69,10 +70,10 @@ async def until_known(log: EventLog, *expected: str) -> None:
 async def test_ended_executions_go_by_age_and_are_unknown_then(log: EventLog) -> None:
     await ended(log, "old", 8)
     await ended(log, "young", 6)
-    report = await log.prune(Retention(max_age_s=7 * DAY))
-    assert report[:3] == (1, 0, 3)
-    assert report.bytes > 300
-    assert report.removed == ("old",)
+    pruned = await log.prune(Retention(max_age_s=7 * DAY))
+    assert pruned[:3] == (1, 0, 3)
+    assert pruned.bytes > 300
+    assert pruned.removed == ("old",)
     assert await known(log) == ["young"]
     for question in (log.head("old"), log.record("old"), log.follow("old")):
         with pytest.raises(UnknownExecution):
@@ -96,9 +97,9 @@ async def test_bytes_are_taken_from_the_oldest_first(log: EventLog) -> None:
         await log.commit(Commit(f"x{i}", [end()], record(f"x{i}", "completed")))
     whole = await log.prune(Retention(max_bytes=0), dry_run=True)
     assert whole.executions == 8
-    report = await log.prune(Retention(max_bytes=whole.bytes // 2))
-    assert whole.bytes // 2 <= report.bytes < whole.bytes * 0.7
-    assert report.removed == ("e0", "e1", "e2", "e3", "x0", "x1")[: report.executions]
+    pruned = await log.prune(Retention(max_bytes=whole.bytes // 2))
+    assert whole.bytes // 2 <= pruned.bytes < whole.bytes * 0.7
+    assert pruned.removed == ("e0", "e1", "e2", "e3", "x0", "x1")[: pruned.executions]
     assert await log.prune(Retention(max_bytes=whole.bytes)) == PruneReport()
 
 
@@ -150,9 +151,9 @@ async def running(log: EventLog) -> None:
 
 async def test_old_events_go_by_count_and_the_rest_goes_on(log: EventLog, kind: str) -> None:
     await running(log)
-    report = await log.prune(Retention(max_events_per_execution=35))
+    pruned = await log.prune(Retention(max_events_per_execution=35))
     kept = 35 if kind == "memory" else 40  # a file takes whole commits
-    assert report[:3] == (0, 1, 100 - kept)
+    assert pruned[:3] == (0, 1, 100 - kept)
     assert await log.head("e1") == (101 - kept, 100, False)
     assert numbers(await log.read("e1", 100 - kept)) == list(range(101 - kept, 101))
     assert await log.states("e1") == {"n": {"k": b"9"}}
@@ -173,9 +174,9 @@ async def test_old_events_go_by_bytes_when_nothing_has_ended(log: EventLog) -> N
     await ended(log, "done", 0)
     await running(log)
     events = await log.prune(Retention(max_events_per_execution=1), dry_run=True)
-    report = await log.prune(Retention(max_bytes=events.bytes // 2))
-    assert report.removed == ("done",)
-    assert report.trimmed == 1
+    pruned = await log.prune(Retention(max_bytes=events.bytes // 2))
+    assert pruned.removed == ("done",)
+    assert pruned.trimmed == 1
     head = await log.head("e1")
     assert 40 < head.first < 80
     assert head.last == 100
@@ -388,3 +389,9 @@ async def test_who_only_reads_can_only_count(path: Path) -> None:
     with pytest.raises(LogError, match="not open"):
         await view.prune(Retention(max_executions=0))
     await log.close()
+
+
+def test_a_report_names_the_first_thousand() -> None:
+    takings = [Taking(i, f"e{i}", None, 1, 1) for i in range(1_200)]
+    told = report(takings)
+    assert (told.executions, len(told.removed)) == (1_200, 1_000)

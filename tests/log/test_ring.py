@@ -118,3 +118,19 @@ def test_a_ring_that_begins_later_keeps_its_numbers() -> None:
     assert freed == weight(StreamEvent("", "", 0, b"x"))
     assert (ring.first, ring.last, len(ring)) == (101, 102, 2)
     assert [e.sequence for e in ring.slice(100, 5)] == [101, 102]
+
+
+def test_what_was_taken_elsewhere_is_not_read_from_here() -> None:
+    rings = Rings(100, 1_000_000, elsewhere=True)
+    rings.trim("nobody", 5)
+    rings.append("e", 11, events(11, *[10] * 10))
+    rings.trim("e", 5)  # that is not here anyway
+    ring = rings.get("e")
+    assert ring is not None
+    assert (ring.oldest, ring.first) == (5, 11)
+    rings.trim("e", 15)
+    assert (ring.oldest, ring.first, ring.last) == (15, 15, 20)
+    assert rings.read("e", 13, 9) is None
+    rings.trim("e", 99)  # the last one stays
+    assert [event.sequence for event in ring] == [20]
+    assert rings.bytes == ring.bytes
