@@ -30,13 +30,20 @@ _LAG: Final = 100_000
 @click.argument("name", metavar="TARGET")
 @parameters.option
 @click.option("--jsonl", is_flag=True, help="Print every event as JSON, one a line.")
-@click.option("--log", "log_path", metavar="PATH", help="Keep the events in this file.")
+@click.option(
+    "--log",
+    "log_path",
+    metavar="PATH",
+    help="Keep the events in this file; after a crash the same command goes on where it was.",
+)
+@click.option("--new", is_flag=True, help="Start another one, also where one could go on.")
 @logs.logging_options
 def run(
     name: str,
     pairs: tuple[str, ...],
     jsonl: bool,
     log_path: str | None,
+    new: bool,
     verbose: int,
     log_level: str | None,
 ) -> int:
@@ -44,18 +51,22 @@ def run(
     logs.configure(verbose, log_level, default="error")
     if not jsonl:
         bound = parameters.bind(target.load(name), pairs)
-        return interruption.run(_run(bound, log_path, None))
+        return interruption.run(_run(bound, log_path, None, new))
     with stdout.reserved() as descriptor:
         bound = parameters.bind(target.load(name), pairs)
-        return interruption.run(_run(bound, log_path, descriptor))
+        return interruption.run(_run(bound, log_path, descriptor, new))
 
 
-async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> int:
+async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None, new: bool) -> int:
     from rxstream.engine import Engine
 
-    async with Engine(log_path, graphs=[bound.graph]) as engine:
+    # it serves no graph, so that what others left in the log is left to them
+    async with Engine(log_path) as engine:
         with failure.building(bound.name):
-            execution = await engine.start(bound)
+            left = None if new or log_path is None else await _left_over(engine, bound)
+            execution = left or await engine.start(bound)
+        if left is not None:
+            click.echo(f"rxstream: going on with {left.id} (--new starts another)", err=True)
         display = show.choose(json_to, partial(_far_behind, engine.log))
         display.begin(node.id for node in execution.plan.nodes if node.told)
         async with display:
@@ -64,6 +75,21 @@ async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None) -> 
         if found is not None and display.tells_result:
             show.tell_bottleneck(str(found), found.blocked_s)
     return show.conclude(terminal, tell_result=display.tells_result)
+
+
+async def _left_over(engine: Engine, bound: BoundGraph) -> Execution | None:
+    """The newest execution of this graph with these parameters that died and can go on, if there is one."""
+    from rxstream.engine.resuming import CannotResume
+    from rxstream.engine.takeover import interrupt, not_ended
+
+    params = bound.build().params
+    for record in sorted(await not_ended(engine.log), key=lambda r: r.created_at, reverse=True):
+        if (record.graph, record.params) == (bound.name, params):
+            try:
+                return await engine.resume(record.execution_id, bound)
+            except CannotResume as reason:
+                await interrupt(engine.log, record, reason)
+    return None
 
 
 async def follow(engine: Engine, execution: Execution, display: show.Show) -> StreamEvent:

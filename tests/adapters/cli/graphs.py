@@ -22,6 +22,18 @@ def count(n: int = 3, delay: float = 0.0) -> Any:
     return rxstream.source(numbers).named("numbers")
 
 
+async def _after(seconds: float, item: Any) -> Any:
+    await asyncio.sleep(seconds)
+    return item
+
+
+@rxstream.graph
+def totals(n: int = 40, delay: float = 0.02) -> Any:
+    """Adds up, slowly; can go on after a crash."""
+    numbers = rxstream.range(n).map_async(lambda i: _after(delay, i), concurrency=1)
+    return numbers.scan(lambda total, i: total + i, 0).named("total")
+
+
 @rxstream.graph
 def talk(words: int = 30) -> Any:
     """Speaks, and reads rows."""
