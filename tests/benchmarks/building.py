@@ -14,6 +14,9 @@ from typing import Any
 
 import reactivex
 from reactivex import operators as rx
+from reactivex.internal import noop
+from reactivex.internal.basic import identity as same
+from reactivex.subject import Subject
 
 import rxstream as rxs
 from rxstream import operators as ops
@@ -45,6 +48,27 @@ def subscribing(module: Any, never: Callable[[], Any], times: int) -> float:
     return asyncio.run(run()) / times
 
 
+def subscribing_a_subject(module: Any, streamed: Callable[[Any], Any], times: int) -> float:
+    subject: Subject[int] = Subject()
+    chain = composed(module, streamed(subject))
+
+    def once() -> None:
+        subscription = chain.subscribe(noop)
+        subject.on_next(1)
+        subscription.dispose()
+
+    def repeatedly() -> None:
+        for _ in range(times):
+            once()
+
+    return cpu(repeatedly) / times
+
+
+def subscribing_one_element(module: Any, of: Callable[[int], Any], times: int) -> float:
+    chain = composed(module, of(1))
+    return cpu(lambda: [chain.subscribe(noop) for _ in range(times)]) / times
+
+
 def graph_of(nodes: int) -> rxs.Graph[..., Any]:
     """About so many nodes; exactly, for multiples of 50."""
 
@@ -68,15 +92,21 @@ def measure(short: bool = False) -> list[Row]:
     """CPU of each."""
     lines: list[Row] = []
     times, rounds = (50, 3) if short else (300, 9)
-    for name, way in (("composing", composing), ("subscribing and disposing", subscribing)):
+    chains: tuple[tuple[str, Callable[..., float], Callable[..., Any], Callable[..., Any]], ...] = (
+        ("composing ten operators", composing, reactivex.never, rxs.never),
+        ("subscribing and disposing ten operators", subscribing, reactivex.never, rxs.never),
+        ("subscribing ten to one element", subscribing_one_element, reactivex.of, rxs.of),
+        ("subscribing ten to a Subject, one element", subscribing_a_subject, same, rxs.source),
+    )
+    for name, way, theirs, ours in chains:
         samples = interleave(
             {
-                "reactivex (base)": partial(way, rx, reactivex.never, times),
-                "rxstream": partial(way, ops, rxs.never, times),
+                "reactivex (base)": partial(way, rx, theirs, times),
+                "rxstream": partial(way, ops, ours, times),
             },
             rounds,
         )
-        lines += rows(f"{name} ten operators", samples, "reactivex (base)", "µs", 1e6)
+        lines += rows(name, samples, "reactivex (base)", "µs", 1e6)
     for nodes in (50, 500):
         graph = graph_of(nodes)
         plan = graph.build()
