@@ -35,8 +35,8 @@ ORDERS: Final = "orders"
 MOST_KILLS: Final = 20
 """Of one log; then it may live to the end."""
 
-_MOST_ROUNDS: Final = 12
-"""After which a failpoint at which nobody dies is given up."""
+_MOST_ROUNDS: Final = 30
+"""After which failpoints at which too few die are given up."""
 
 _SPREAD: Final = 6
 """A kill comes within this part of what a whole life passes, so that one log gets through several."""
@@ -92,7 +92,7 @@ class Result:
 
 
 class Torture:
-    """So many kills, shared among shapes; `everywhere` goes on until each failpoint had one."""
+    """So many kills, shared among shapes; `least` goes on until each failpoint had so many."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Torture:
         shapes: Sequence[str] = (),
         sabotage: str | None = None,
         most_kills: int = MOST_KILLS,
-        everywhere: bool = False,
+        least: int = 0,
     ) -> None:
         self._nursery = nursery
         self._folder = folder
@@ -112,7 +112,7 @@ class Torture:
         self._seed = seed
         self._sabotage = sabotage
         self._most = most_kills
-        self._everywhere = everywhere
+        self._least = least
         self._lock = threading.Lock()
         self._whole: dict[str, Whole] = {}
         self.result = Result()
@@ -144,17 +144,17 @@ class Torture:
             return True  # each shape has its turn
         if self.result.kills < self._kills:
             return bool(self.result.kills) or rounds < _MOST_ROUNDS
-        return self._everywhere and rounds < _MOST_ROUNDS and any(map(self._unhit, self._whole))
+        return rounds < _MOST_ROUNDS and any(map(self._lacking, self._whole))
 
     def _needed(self, name: str) -> bool:
         """Whether there are kills to come, of any kind or of one that only some shapes can have."""
         enough = self.result.kills >= self._kills and self.result.rows[name].campaigns
-        return not enough or bool(self._unhit(name))
+        return not enough or bool(self._lacking(name))
 
-    def _unhit(self, name: str) -> list[str]:
-        """Failpoints that a shape passes and at which nobody has died yet."""
+    def _lacking(self, name: str) -> list[str]:
+        """Failpoints that a shape passes and at which too few have died."""
         passed = {*self._whole[name].passed, *_AFTER_RESUMING, *_AT_REST}
-        return [p for p in POINTS if p in passed and not self.result.killed[p]]
+        return [p for p in POINTS if p in passed and self.result.killed[p] < self._least]
 
     # -- a life of kills -----------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class Torture:
         if chance.random() < 0.05:
             return replace(order, rest_after_s=soon)
         with self._lock:
-            weights = [1 / (1 + self.result.killed[point]) ** 2 for point in passed]
+            weights = [1 / (1 + self.result.killed[point]) ** 3 for point in passed]
         point = chance.choices(list(passed), weights)[0]
         if point in _AT_REST:
             return replace(order, failpoint=point, nth=1, rest_after_s=soon)

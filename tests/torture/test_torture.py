@@ -20,11 +20,11 @@ from tests.torture.shapes import SHAPES
 ROOT = Path(__file__).parents[2]
 
 
-def exact(result: Result) -> None:
-    """Nothing differs, and every failpoint killed."""
+def exact(result: Result, least: int = 1) -> None:
+    """Nothing differs, and every failpoint killed often enough."""
     assert not result.mismatches, text(result)
-    missed = [point for point in (*POINTS, OUTSIDE) if not result.killed[point]]
-    assert not missed, text(result)
+    rare = [point for point in (*POINTS, OUTSIDE) if result.killed[point] < least]
+    assert not rare, text(result)
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +35,17 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.mark.timeout(300)
 def test_a_hundred_kills_change_nothing(nursery: Nursery, tmp_path: Path) -> None:
-    result = Torture(nursery, tmp_path, kills=100, most_kills=8, everywhere=True).run()
+    result = Torture(nursery, tmp_path, kills=100, most_kills=8, least=1).run()
     assert result.kills >= 100
     exact(result)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_thousand_kills_change_nothing(nursery: Nursery, tmp_path: Path, seed: int) -> None:
-    drawn = [f"random_{seed}{n:02}" for n in range(12)]
-    shapes = [*SHAPES, *drawn]
-    result = Torture(nursery, tmp_path, kills=1_000, seed=seed, shapes=shapes).run()
+def test_a_thousand_kills_change_nothing(nursery: Nursery, tmp_path: Path) -> None:
+    shapes = [*SHAPES, *(f"random_{number}" for number in range(100, 112))]
+    result = Torture(nursery, tmp_path, kills=1_000, seed=1, shapes=shapes, least=10).run()
     assert result.kills >= 1_000
-    exact(result)
-    rare = {point: result.killed[point] for point in POINTS if result.killed[point] < 10}
-    assert not rare, text(result)
+    exact(result, least=10)
 
 
 class TestTheCheckerSees:
