@@ -118,14 +118,15 @@ class TestRestart:
     async def test_each_way_to_ask_says_when_to_come_back(self, http: Http) -> None:
         engine = Engine(JournalLog(), graphs=[counting])
         await engine.open()
-        execution = await engine.start("counting", {"count": 1_000})
+        execution = await engine.start("counting", {"apart": 60})  # quiet, so that a poll waits
         async with parts.served(engine) as url:
             address = f"{url}/api/executions/{execution.id}"
-            await parts.until(lambda: execution.recorder.events > 3)
-            streamed = await http.get(f"{url}/stream/pipeline/{execution.id}")
-            waiting = asyncio.create_task(asked(http, f"{address}/events?after=999&wait=20"))
+            await parts.until(lambda: execution.recorder.events == 2)
+            streaming = asyncio.create_task(streamed_until_cut(http, url, execution.id))
+            waiting = asyncio.create_task(asked(http, f"{address}/events?after=2&wait=20"))
+            await parts.until(lambda: execution._listeners == 2)
             await engine.drain()
-            assert (await read_until_cut(streamed)).endswith(b"retry: 2000\n\n")
+            assert (await streaming).endswith(b"retry: 2000\n\n")
             assert await waiting == (503, "log_abandoned", "2")
             assert await asked(http, f"{address}/cancel", "POST") == (503, "draining", "2")
             status, told, headers = await started(http, url)
@@ -137,17 +138,18 @@ class TestRestart:
         async with Engine(graphs=[counting]) as engine:
             execution = await engine.start("counting", {"count": 1_000})
             server = await serve(engine, port=0, settings=parts.QUICK)
-            async with http.get(f"{server.url}/stream/pipeline/{execution.id}") as streamed:
-                closing = asyncio.create_task(server.close())
-                assert (await read_until_cut(streamed)).endswith(b"retry: 2000\n\n")
-                await closing
+            streaming = asyncio.create_task(streamed_until_cut(http, server.url, execution.id))
+            await parts.until(lambda: execution._listeners == 1)
+            await server.close()
+            assert (await streaming).endswith(b"retry: 2000\n\n")
 
 
-async def read_until_cut(response: aiohttp.ClientResponse) -> bytes:
+async def streamed_until_cut(http: Http, url: str, execution_id: str) -> bytes:
     body = b""
     try:
-        async for chunk in response.content.iter_any():
-            body += chunk
+        async with http.get(f"{url}/stream/pipeline/{execution_id}") as response:
+            async for chunk in response.content.iter_any():
+                body += chunk
     except aiohttp.ClientError:
         return body
     raise AssertionError("the body looks complete")
