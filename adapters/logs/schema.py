@@ -13,12 +13,16 @@ import secrets
 from typing import Any, Final
 
 import apsw
+import structlog
 
 from rxstream.adapters.logs import digests
+from rxstream.adapters.logs.wal import lost_commits
 from rxstream.errors import LogError
 
 FORMAT: Final = 2
 """Raised when a file of the new kind cannot be read by the old code."""
+
+_log = structlog.get_logger("rxstream.log")
 
 _APPLICATION_ID: Final = 0x72787331  # "rxs1": SQLite's own mark for whose file it is
 
@@ -126,6 +130,7 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
         raise LogError(
             f"{path}: its file system cannot hold a write-ahead log: choose another place"
         )
+    lost = lost_commits(path)
     # FULL waits for the disk at every commit; NORMAL keeps all after a kill but not after a power cut
     connection.pragma("synchronous", "FULL" if power_safe else "NORMAL")
     connection.pragma("fullfsync", power_safe)  # where fsync alone does not reach the disk
@@ -143,6 +148,18 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
                 [("format", FORMAT), ("epoch", epoch), ("check", check), ("generation", 0)],
             )
         meta = _meta(path, connection)
+        if lost:
+            # the numbers of what was lost are given again, to other events: old cursors must not fit
+            _log.error(
+                "commits of the event log are lost: its write-ahead log is damaged",
+                path=path,
+                commits=lost,
+            )
+            meta["epoch"] = secrets.token_hex(4)
+            connection.executemany(
+                "UPDATE meta SET value = ?2 WHERE key = ?1",
+                [("epoch", meta["epoch"]), ("check", digests.of_meta(FORMAT, meta["epoch"]))],
+            )
         generation = int(meta["generation"]) + 1
         connection.execute("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
         connection.execute("COMMIT")

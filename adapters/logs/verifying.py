@@ -13,6 +13,7 @@ import apsw
 import orjson
 
 from rxstream.adapters.logs import digests
+from rxstream.adapters.logs.wal import lost_commits
 from rxstream.codec import Binary
 
 UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
@@ -67,6 +68,11 @@ def _of_file(connection: apsw.Connection) -> Iterator[Damage]:
                 yield Damage(None, None, None, str(said).replace("\n", " "))
     except UNREADABLE as error:
         yield Damage(None, None, None, f"it cannot be checked: {error}")
+    lost = lost_commits(connection.filename)
+    if lost:
+        yield Damage(
+            None, None, None, f"{lost} commits in its write-ahead log cannot be read any more"
+        )
 
 
 def _execution(connection: apsw.Connection, row: int, damage: list[Damage]) -> int:
