@@ -7,9 +7,7 @@ be paused.
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from asyncio import _get_running_loop  # None, not an exception, where there is no loop
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
@@ -41,14 +39,12 @@ class Heard(Run):
         "_over",
         "_subscription",
         "_thread",
-        "_turns",
     )
 
     def __init__(self, stream: Stream[Any], line: Line, observer: abc.ObserverBase[Any]) -> None:
         super().__init__(stream, line, observer)
-        self._turns: asyncio.AbstractEventLoop | None = _get_running_loop()
         self._thread = threading.get_ident()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._inbox: deque[Any] = deque()
         self._over = False
         self._error: BaseException | None = None
@@ -125,12 +121,10 @@ class Heard(Run):
 
     # -- the line's side -----------------------------------------------------------------------
 
-    def _advance(
-        self, on_next: Callable[[Any], None], turns: asyncio.AbstractEventLoop | None
-    ) -> Came:
+    def _advance(self, on_next: Callable[[Any], None]) -> Came:
         self._asked = False
         self._busy = True
-        until = perf_counter() + SLICE_S if turns else float("inf")
+        until = perf_counter() + SLICE_S if self._turns else float("inf")
         inbox = self._inbox
         try:
             while inbox and not self.closed:

@@ -8,7 +8,6 @@ the name of a node, draws one then.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 from abc import abstractmethod
@@ -61,7 +60,7 @@ class Came(Enum):
 class Run(abc.DisposableBase):
     """One subscription of a line; disposing it ends it. How elements come in is a subclass's."""
 
-    __slots__ = ("_line", "_loop", "_observer", "_stream", "closed")
+    __slots__ = ("_line", "_loop", "_observer", "_stream", "_turns", "closed")
 
     def __init__(self, stream: Stream[Any], line: Line, observer: abc.ObserverBase[Any]) -> None:
         self.closed = False
@@ -69,13 +68,13 @@ class Run(abc.DisposableBase):
         self._line = line
         self._observer = observer
         self._loop = line.loop()
+        self._turns = _get_running_loop()
+        """The event loop it was subscribed on, None without one."""
 
     # -- what a subclass does ------------------------------------------------------------------
 
     @abstractmethod
-    def _advance(
-        self, on_next: Callable[[Any], None], turns: asyncio.AbstractEventLoop | None
-    ) -> Came:
+    def _advance(self, on_next: Callable[[Any], None]) -> Came:
         """Run elements through the loop, called from here, until none is there or the time is up."""
 
     @abstractmethod
@@ -88,13 +87,12 @@ class Run(abc.DisposableBase):
         """Run to the end, or on an event loop for a few milliseconds."""
         if self.closed:
             return
-        turns = _get_running_loop()
         error: Exception | None = None
         port = _RunPort(self)
         token = CURRENT.set(port)
         port.outer = None if token.old_value is Token.MISSING else token.old_value
         try:
-            came = self._advance(self._observer.on_next, turns)
+            came = self._advance(self._observer.on_next)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as raised:
@@ -110,8 +108,8 @@ class Run(abc.DisposableBase):
             CURRENT.reset(token)
         if self.closed or came is Came.NONE_YET:
             return
-        if came is Came.MORE and turns is not None:
-            turns.call_soon(self.drive)
+        if came is Came.MORE and self._turns is not None:
+            self._turns.call_soon(self.drive)
         else:
             self._end(error)
 
@@ -178,10 +176,8 @@ class Pulled(Run):
         self._iterator: Iterator[Any] | None = None
         self._bite = 0
 
-    def _advance(
-        self, on_next: Callable[[Any], None], turns: asyncio.AbstractEventLoop | None
-    ) -> Came:
-        until = perf_counter() + SLICE_S if turns else 0.0
+    def _advance(self, on_next: Callable[[Any], None]) -> Came:
+        until = perf_counter() + SLICE_S
         iterator = self._iterator
         if iterator is None:
             iterator = self._iterator = iter(self._open())
@@ -189,7 +185,7 @@ class Pulled(Run):
             first = next(iterator, _END)
             if first is _END:
                 break
-            if turns is None:
+            if self._turns is None:
                 self._loop(chain((first,), islice(iterator, _AT_ONCE)), on_next, self)
                 continue
             begun = perf_counter()

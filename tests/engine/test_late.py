@@ -164,6 +164,18 @@ class TestAForeignObservable:
             hear(doubled(never))[1].dispose()
         assert entries[0]["error"] == "OSError('stuck')"
 
+    def test_without_a_loop_it_stays_so_within_one_that_began_later(self) -> None:
+        subject: Subject[int] = Subject()
+        seen, _ = hear(doubled(subject))
+
+        @virtual_time
+        async def emit() -> list[int]:
+            for n in range(3):
+                subject.on_next(n)
+            return list(seen)
+
+        assert emit() == [0, 2, 4]
+
     def test_what_it_emits_while_it_is_heard_follows(self) -> None:
         subject: Subject[int] = Subject()
         seen: list[int] = []
