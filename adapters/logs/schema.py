@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from typing import Any, Final
 
 import apsw
@@ -150,10 +151,12 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
         meta = _meta(path, connection)
         if lost:
             # the numbers of what was lost are given again, to other events: old cursors must not fit
+            kept = shutil.copy(f"{path}-wal", f"{path}-wal.damaged")
             _log.error(
                 "commits of the event log are lost: its write-ahead log is damaged",
                 path=path,
                 commits=lost,
+                kept=kept,
             )
             meta["epoch"] = secrets.token_hex(4)
             connection.executemany(
@@ -166,6 +169,8 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
     except BaseException:
         roll_back(connection)
         raise
+    if lost:  # else what is behind its end would be found again
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     return str(meta["epoch"]), generation
 
 

@@ -83,6 +83,11 @@ async def test_lost_commits_are_told_and_old_cursors_get_a_gap(
     assert (await again.locate("e1", f"{log.epoch}:6")).gap is not None
     assert await again.damage() == []
     await again.close()
+    assert b'"sequence":12,' in await asyncio.to_thread(Path(f"{left}-wal.damaged").read_bytes)
+    epoch = again.epoch
+    await again.open()
+    assert again.epoch == epoch
+    await again.close()
 
 
 async def test_the_last_commit_may_have_been_cut_off_by_the_power(left: Path) -> None:
