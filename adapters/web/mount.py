@@ -36,7 +36,7 @@ def setup(
 ) -> None:
     """Serve an engine's graphs and executions below `prefix` of an application.
 
-    An engine that is not open yet is opened when the application starts and closed when it ends.
+    An engine that is not open yet is opened when the application starts, and drained and closed when it ends.
     Only loopback names may be asked for, and only pages of this server may change anything, unless
     `settings` name others. Raises `AuthorError` for a prefix that is no path.
     """
@@ -58,6 +58,7 @@ def setup(
             return
         async with engine:
             yield
+            await engine.drain()
 
     app.on_shutdown.append(close_streams)
     app.cleanup_ctx.append(life)

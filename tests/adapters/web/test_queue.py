@@ -8,10 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 import rxstream as rxs
 from rxstream import Engine
-from rxstream.adapters.web import serve
+from rxstream.adapters.web import serve, setup
 from rxstream.testing import JournalLog
 from tests.adapters.web import parts
 from tests.adapters.web.parts import Client
@@ -142,6 +144,17 @@ class TestRestart:
             await parts.until(lambda: execution._listeners == 1)
             await server.close()
             assert (await streaming).endswith(b"retry: 2000\n\n")
+
+    async def test_an_application_that_ends_puts_its_executions_away(self) -> None:
+        log = JournalLog()
+        engine = Engine(log, graphs=[counting])
+        app = web.Application()
+        setup(app, engine)
+        async with TestServer(app):
+            execution = await engine.start("counting")
+        assert (execution.status, execution.ended) == ("running", True)
+        async with Engine(JournalLog(log.commits, log.epoch), graphs=[counting]) as second:
+            assert await second.execution(execution.id).result() == 29
 
 
 async def streamed_until_cut(http: Http, url: str, execution_id: str) -> bytes:
