@@ -55,6 +55,7 @@ from rxstream.operators.create import (
     using,
 )
 from rxstream.operators.panes import Window
+from rxstream.plugins import Plugin, PluginManager, action
 from rxstream.progress import progress
 from rxstream.replay import Replay, Rerun, replay, rerun
 from rxstream.sink import Sink
@@ -72,6 +73,8 @@ __all__ = [
     "MemoryLog",
     "Node",
     "Plan",
+    "Plugin",
+    "PluginManager",
     "Progress",
     "PushSource",
     "Replay",
@@ -85,6 +88,7 @@ __all__ = [
     "StreamEvent",
     "Window",
     "acquire",
+    "action",
     "amb",
     "ask",
     "case",

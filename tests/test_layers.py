@@ -27,6 +27,7 @@ LAYERS = [
     ["replay"],
     ["asking", "progress"],  # said by a user's code to the engine that runs it
     ["operators"],
+    ["plugins"],
     ["__init__"],
     ["testing"],
     ["adapters"],  # the world outside: sources, sinks, logs, llm and what they share

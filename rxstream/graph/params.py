@@ -32,9 +32,9 @@ _CONFIG: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 class Parameters:
-    """The parameters one graph takes."""
+    """The parameters one graph takes, or whatever else `kind` says the function is."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], kind: str = "graph") -> None:
         self._signature = inspect.signature(function)
         hints = _hints(function)
         fields: dict[str, Any] = {}
@@ -43,7 +43,7 @@ class Parameters:
         for name, parameter in self._signature.parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise GraphError(
-                    f"graph {function.__name__!r} takes {parameter}: "
+                    f"{kind} {function.__name__!r} takes {parameter}: "
                     "name every parameter, so that clients can be told what to give"
                 )
             hint = hints.get(name, Any)
@@ -60,7 +60,7 @@ class Parameters:
             self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
         except Exception as error:
             raise GraphError(
-                f"graph {function.__name__!r} has a parameter of a type that cannot be checked: {error}"
+                f"{kind} {function.__name__!r} has a parameter of a type that cannot be checked: {error}"
             ) from error
         self.schema = self._make_schema()
 

@@ -1,0 +1,116 @@
+"""What plugins bring beside actions: operators, sources and sinks under their names, beside ours.
+
+One namespace for each kind. A name belongs to whoever had it first, and ours cannot be taken; a plugin that
+wants a taken name is refused whole, so that no graph gets another operator than it was drawn with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from rxstream import operators, statecodec
+from rxstream.errors import AuthorError
+from rxstream.operators import create
+from rxstream.plugins.errors import PluginError
+from rxstream.plugins.plugin import LoadedPlugin
+from rxstream.stream import make_source
+
+KINDS: Final = ("operators", "sources", "sinks")
+
+
+class Namespace:
+    """Functions by name, as attributes: ours, then those of loaded plugins."""
+
+    def __init__(self, kind: str, ours: ModuleType | None) -> None:
+        self._kind = kind
+        self._ours = ours
+        self._owners: dict[str, str] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        found = self._functions.get(name) or self._own(name)
+        if found is None:
+            raise AttributeError(
+                f"no {self._kind.removesuffix('s')} is named {name!r}, here or in a loaded plugin"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """Names that plugins brought."""
+        return iter(sorted(self._functions))
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._functions or self._own(name) is not None)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def _own(self, name: str) -> Callable[..., Any] | None:
+        found = None if name.startswith("_") else getattr(self._ours, name, None)
+        return found if callable(found) else None
+
+    def _problem(self, plugin: str, names: Mapping[str, Any]) -> str | None:
+        for name in names:
+            if not name.isidentifier() or name.startswith("_") or hasattr(type(self), name):
+                return f"{name[:80]!r} cannot be a name among {self._kind}"
+            if self._own(name) is not None:
+                return f"{name!r} is among rxstream's own {self._kind}"
+            if self._owners.get(name, plugin) != plugin:
+                return f"{name!r} among {self._kind} is of plugin {self._owners[name]!r}"
+        return None
+
+
+class Extensions:
+    """The three namespaces of one `PluginManager`."""
+
+    def __init__(self) -> None:
+        self.operators = Namespace("operators", operators)
+        self.sources = Namespace("sources", create)
+        self.sinks = Namespace("sinks", None)
+
+    def check(self, plugin: LoadedPlugin) -> None:
+        """Raises `PluginError` where a name cannot be taken."""
+        for kind in KINDS:
+            problem = self._space(kind)._problem(plugin.name, plugin.extensions(kind))
+            if problem is not None:
+                raise PluginError(f"plugin {plugin.name!r}: {problem}")
+
+    def add(self, plugin: LoadedPlugin) -> None:
+        """Put in place what was checked, instead of what an older version brought."""
+        self.remove(plugin.name)
+        try:
+            for tag, kind, encode, decode in plugin.state_types:
+                statecodec.register(tag, kind, encode, decode)
+        except AuthorError as error:
+            raise PluginError(f"plugin {plugin.name!r}: {error.message}") from error
+        for kind_name in KINDS:
+            space = self._space(kind_name)
+            for name, function in plugin.extensions(kind_name).items():
+                space._owners[name] = plugin.name
+                space._functions[name] = (
+                    _streaming(function) if kind_name == "sources" else function
+                )
+
+    def remove(self, plugin: str) -> None:
+        """Take away what a plugin brought. State types stay: stored state may still need them."""
+        for kind in KINDS:
+            space = self._space(kind)
+            for name in [name for name, owner in space._owners.items() if owner == plugin]:
+                del space._owners[name], space._functions[name]
+
+    def _space(self, kind: str) -> Namespace:
+        space: Namespace = getattr(self, kind)
+        return space
+
+
+def _streaming(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A source's function may give whatever `rxstream.source` takes."""
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return make_source(function(*args, **kwargs))
+
+    made.__name__ = getattr(function, "__name__", "source")
+    made.__doc__ = function.__doc__
+    return made

@@ -1,0 +1,134 @@
+"""An action as a `Source`: what the engine opens when a stream of it is started.
+
+Whatever the action gives (a generator of either kind, a coroutine, a value) becomes batches, and whatever
+ends the run (its end, a failure, the engine, a token) closes what the action opened. The engine runs it like
+any other source, so resuming, cancelling and supervising are the engine's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any, ClassVar, Final
+
+from rxstream.engine.island import CURRENT
+from rxstream.graph.params import shown
+from rxstream.indexed import not_the_same
+from rxstream.plugins.plugin import Performable
+from rxstream.plugins.running import (
+    ActionContext,
+    CancellationToken,
+    Interruption,
+    ProgressCallback,
+    TellingPort,
+)
+from rxstream.source import Source, SourcePort
+
+_QUICK_S: Final = 0.000_5
+"""A plain generator fills a batch for so long: an element must not wait for the slow one behind it."""
+
+
+class ActionSource(Source[Any]):
+    """One action with its values, ready to run any number of times."""
+
+    name: ClassVar[str] = "action"
+
+    def __init__(
+        self,
+        action: Performable,
+        values: Mapping[str, Any],
+        token: CancellationToken | None = None,
+        told: ProgressCallback | None = None,
+    ) -> None:
+        self._action = action
+        self._values = values
+        self._token = token
+        self._told = told
+        described = action.description
+        self._by_offset = described.resumable and getattr(action, "context", None) is not None
+        self.seekable = described.resumable or (not action.streams and described.idempotent)
+        self.endless = None if action.streams else False
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        return {key: shown(value) for key, value in self._values.items()}
+
+    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
+        begin = 0 if self._by_offset or port.start is None else int(port.start)
+        if begin and not self._action.streams:
+            return  # its one value was stored
+        token = CancellationToken()
+        follow = self._token.when_cancelled(self._follower(token)) if self._token else None
+        context = ActionContext(port, token, self._told)
+        if self._told is not None:
+            CURRENT.set(TellingPort(CURRENT.get(), context))  # it stands for the port
+        interruption = Interruption(token)
+        unlisten = interruption.listen()
+        count = 0
+        batches = self._batches(port, context, interruption)
+        try:
+            async for batch in batches:
+                known = max(0, begin - count)
+                count += len(batch)
+                if self.seekable and not self._by_offset:
+                    port.seek_point(max(count, begin))
+                if known < len(batch):
+                    yield batch[known:]
+            if count < begin:
+                raise not_the_same(count, begin)
+        finally:
+            unlisten()
+            if follow is not None:
+                follow()
+            # threads of the action's look at it
+            token.cancel("the run is over")
+            await batches.aclose()
+
+    def _follower(self, token: CancellationToken) -> Any:
+        outer = self._token
+        return lambda: token.cancel((outer and outer.reason) or "cancelled")
+
+    async def _batches(
+        self, port: SourcePort, context: ActionContext, interruption: Interruption
+    ) -> Any:
+        with interruption:
+            result = self._action.start(self._values, context)
+            if inspect.isawaitable(result):
+                result = await result
+        if isinstance(result, AsyncIterable):
+            iterator = aiter(result)
+            try:
+                while True:
+                    with interruption:
+                        try:
+                            item = await anext(iterator)
+                        except StopAsyncIteration:
+                            return
+                    yield [item]
+            finally:
+                close = getattr(iterator, "aclose", None)
+                if close is not None:
+                    await close()
+        elif isinstance(result, Iterator) and self._action.streams:
+            try:
+                while batch := _some(result, port.wanted):
+                    yield batch
+                    context.token.check()
+            finally:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
+        else:
+            yield [result]
+
+
+def _some(iterator: Iterator[Any], most: int) -> list[Any]:
+    """What comes at once, at least one unless it has ended."""
+    batch: list[Any] = []
+    until = perf_counter() + _QUICK_S
+    for item in iterator:
+        batch.append(item)
+        if len(batch) >= most or perf_counter() > until:
+            break
+    return batch
