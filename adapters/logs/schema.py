@@ -84,7 +84,9 @@ def prepare(path: str) -> None:
         raise LogError(f"{path} is a folder: name a file in it")
     try:
         os.makedirs(folder, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not os.path.exists(path):
+            # never one that is there: closing it would take SQLite's locks away from this process
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # a file whose name was not written through is lost with the power
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -131,7 +133,8 @@ def _take_over(path: str, connection: apsw.Connection, power_safe: bool) -> tupl
         raise LogError(
             f"{path}: its file system cannot hold a write-ahead log: choose another place"
         )
-    lost = lost_commits(path)
+    seen, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    lost = lost_commits(path, seen)
     # FULL waits for the disk at every commit; NORMAL keeps all after a kill but not after a power cut
     connection.pragma("synchronous", "FULL" if power_safe else "NORMAL")
     connection.pragma("fullfsync", power_safe)  # where fsync alone does not reach the disk

@@ -132,3 +132,35 @@ async def test_flips_anywhere_in_it_are_told_when_more_than_one_commit_is_lost(l
             found += 1
             assert told
     assert found > 20
+
+
+def locked(path: Path) -> set[str]:
+    """Which of the log's files this process has locked, as the system tells."""
+    inodes = {str(Path(f"{path}{suffix}").stat().st_ino): suffix for suffix in ("", "-shm")}
+    held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    places = [word for line in held for word in line if word.count(":") == 2]
+    return {
+        inodes[place.rpartition(":")[2]] for place in places if place.rpartition(":")[2] in inodes
+    }
+
+
+async def test_looking_at_a_log_leaves_the_locks_of_who_has_it_open(
+    log: SQLiteLog, path: Path
+) -> None:
+    await begin(log, "e1", 1)
+    assert locked(path) == {"", "-shm"}
+    assert await damage(path) == []
+    assert await log.damage() == []
+    with pytest.raises(LogError, match="is written by"):
+        await SQLiteLog(path).open()
+    assert locked(path) == {"", "-shm"}
+    await log.close()
+    view = LogView(path)
+    await view.open()
+    await view.read("e1")
+    before = locked(path)
+    await log.open()
+    assert locked(path) >= before
+    assert locked(path) == {"", "-shm"}
+    await log.close()
+    await view.close()
