@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import orjson
 
@@ -143,9 +143,11 @@ class Cut:
                 deltas[node] = Delta(wiped=True)
             self._wipe_parts(node, deltas)
         found: dict[str, dict[str, bytes]] = {}
-        for unit in touched:
+        for unit in touched:  # grows: what an attempt gives goes straight on behind its wrapper
             unit.is_touched = False
-            self._look(unit, found, deltas)
+            for wrapper in self._look(unit, found, deltas):
+                if not wrapper.is_touched and wrapper not in touched:
+                    touched.append(wrapper)
         for node, state in found.items():
             delta = self._changes(node, state, wiped=node in deltas)
             if delta is not None:
@@ -155,8 +157,10 @@ class Cut:
 
     def _look(
         self, unit: Unit, found: dict[str, dict[str, bytes]], deltas: dict[str, Delta]
-    ) -> None:
+    ) -> list[Unit]:
+        """Find all of a unit and its island; returns the wrappers it pushes into, to be looked at too."""
         node = unit.node
+        wrappers: list[Unit] = []
         state = found.setdefault(node.id, {})
         with _blaming(node):
             if not unit.closed:
@@ -170,8 +174,12 @@ class Cut:
         for member in _island(unit.out, self._runtime):
             if isinstance(member, Member):
                 self._look_at_member(member, found.setdefault(member.node.id, {}), deltas)
+            elif isinstance(member, Inlet):
+                # whole, because its node may be an output: what is not found of a node is deleted
+                wrappers.append(cast("Unit", member.wrapper))
             else:
                 found.setdefault(member.node_id, {})["root"] = member.snapshot()
+        return wrappers
 
     def _look_at_member(
         self, member: Member, state: dict[str, bytes], deltas: dict[str, Delta]
@@ -349,8 +357,8 @@ def _blaming(node: Node) -> Iterator[None]:
         raise
 
 
-def _island(port: Port, runtime: Runtime) -> Iterator[Member | Root]:
-    """All that a unit pushes into, up to the queues where something waits."""
+def _island(port: Port, runtime: Runtime) -> Iterator[Member | Inlet | Root]:
+    """All that a unit pushes into, up to the queues where something waits, and to the end of an attempt."""
     by_id = runtime.plan.by_id
     for receiver in port.receivers:
         stages: Sequence[Stage] = ()
@@ -364,8 +372,7 @@ def _island(port: Port, runtime: Runtime) -> Iterator[Member | Root]:
             yield from _island(receiver, runtime)
             continue
         elif isinstance(receiver, Inlet):
-            # what an attempt gives goes straight on behind the wrapper
-            yield from _island(receiver.wrapper.out, runtime)
+            yield receiver
             continue
         elif not isinstance(receiver, Edge):
             yield receiver  # type: ignore[misc]  # an execution's receivers are its roots
