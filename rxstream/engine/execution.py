@@ -17,17 +17,17 @@ from typing import Any, Final, Literal
 import orjson
 import structlog
 
-from rxstream import statecodec
 from rxstream.codec import Encoder
 from rxstream.engine.asking import Question
 from rxstream.engine.bottleneck import find_bottleneck
 from rxstream.engine.cut import Cut, States, root_states
+from rxstream.engine.keeping import Keeping
 from rxstream.engine.published import NOTHING, Published
+from rxstream.engine.questions import Questions
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
-from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.subscription import Subscription
 from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.wiring import launch
@@ -39,7 +39,6 @@ from rxstream.errors import (
     LogError,
     NodeError,
     RxStreamError,
-    UnknownRequest,
     classify,
 )
 from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
@@ -56,9 +55,6 @@ _LEAVE_S: Final = 0.2
 
 GRACE_S: Final = 5.0
 """How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
-
-SELF: Final = ":execution"
-"""Under which the execution itself is stored among its nodes; no id of a node has a colon."""
 
 _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
@@ -91,11 +87,7 @@ class Execution:
         self.recorder = Recorder(log, record.execution_id, self._room, url_prefix)
         self.resumable = (log.durable or stored is not None) and not plan.obstacles
         """Whether it goes on after a crash: what it would need is stored with each commit."""
-        self._stored = dict(stored or {})
-        mine = self._stored.pop(SELF, {})
-        self._known_topology = "topology" in mine
-        self._lost: str | None = None
-        """Why it cannot go on after a crash any more."""
+        self._kept = Keeping(plan, stored)
         if stored is None:
             detail = {**record.detail, "resumable": self.resumable}
             self.record = replace(record, detail=detail)
@@ -105,15 +97,13 @@ class Execution:
         self._loop = asyncio.get_running_loop()
         self._published: dict[str, Published] = {}
         self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
-        if "ending" in mine:
-            self._settled.set_result(restore_error(statecodec.decode(mine["ending"])))
+        if self._kept.ended:
+            self._settled.set_result(self._kept.error)
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
         self._value: Any = None
-        self._stopped = "stopped" in mine
         self._patience = CLOSE_S
-        self._questions: dict[str, Question] = {}
-        self._asked_by: dict[str, str] = {}
+        self._questions = Questions(self.recorder, self._waits)
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._subscriptions: set[Subscription] = set()
@@ -185,8 +175,8 @@ class Execution:
         self._check_running()
         if not hasattr(self, "runtime"):  # it waits, or its start is being recorded
             self._settle(ExecutionCancelled("stopped"))
-        elif not self._stopped:
-            self._stopped = True
+        elif not self._kept.stopped:
+            self._kept.stopped = True
             self.runtime.stop()
             if self.runtime.cut is not None:
                 self.recorder.changed()
@@ -194,7 +184,7 @@ class Execution:
     @property
     def questions(self) -> list[Question]:
         """What it waits to be answered, oldest first."""
-        return [question for question in self._questions.values() if not question.answered]
+        return self._questions.open
 
     async def answer(self, request_id: str, value: Any, *, by: str | None = None) -> None:
         """Answer a question; when this returns, the answer is recorded.
@@ -203,27 +193,7 @@ class Execution:
         no answer to it, `AlreadyEnded`, `LogError`.
         """
         self._check_running()
-        question = self._questions.get(request_id)
-        if question is None or question.answered:
-            raise UnknownRequest(
-                f"{self.id} has no open question {request_id[:80]!r}: it may have been answered, or its time "
-                "is over"
-            )
-        plain = orjson.loads(Encoder().encode(value))
-        if (
-            question.check is not None
-        ):  # else its function was not called again yet, and checks then
-            question.check(plain)
-        question.answered, question.value = True, plain
-        question.changed()
-        said = {"request_id": request_id, "value": plain, "by": by}
-        self.recorder.add(EventType.INPUT_RECEIVED, self._asked_by[request_id], said)
-        self._count_questions()
-        await self.recorder.flush()
-        if question.waiting is None:  # the function finds the answer when it is called again
-            self.withdrawn(question)
-        elif not question.waiting.done():
-            question.waiting.set_result(None)
+        await self._questions.answer(request_id, value, by)
 
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
@@ -249,7 +219,7 @@ class Execution:
         """
         self._check_running()
         if not self.resumable:
-            why = self._lost or next(
+            why = self._kept.lost or next(
                 iter(self.plan.obstacles), "its log does not outlive the process"
             )
             raise AuthorError(f"{self.id} cannot be resumed: {why}", code="not_resumable")
@@ -401,7 +371,7 @@ class Execution:
         self._published = {
             node.id: Published(self.recorder, node) for node in self.plan.nodes if node.published
         }
-        for node_id, state in root_states(self._stored).items():
+        for node_id, state in root_states(self._kept.nodes).items():
             self._published[node_id].restore(state)
         if self._settled.done():
             return self._ended_with(self._settled.result())
@@ -420,23 +390,23 @@ class Execution:
         return self._ended_with(error_or_none)
 
     def _ended_with(self, error: BaseException | None) -> BaseException | None:
-        return ExecutionCancelled("stopped") if self._stopped and error is None else error
+        return ExecutionCancelled("stopped") if self._kept.stopped and error is None else error
 
     def _launch(self) -> None:
         roots = {node: [root] for node, root in self._published.items()}
         launch(self.plan, self, roots, self.id, self._adopt)
-        if self._stopped:
+        if self._kept.stopped:
             self.runtime.stop()
 
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        runtime.asker = self
+        runtime.asker = self._questions
         for root in self._published.values():
             root.runtime = runtime
             if not root.closed:
                 runtime.add_root()
         if self.resumable:
-            runtime.cut = Cut(runtime, self._stored)
+            runtime.cut = Cut(runtime, self._kept.nodes)
             runtime.on_touched = self.recorder.changed
             self.recorder.cut = self._cut
 
@@ -450,26 +420,8 @@ class Execution:
             except Exception as error:
                 deltas = self._not_storable(cut, error)
             if self.unsettled():
-                mine = self._said_of_itself()
-                if mine:
-                    deltas[SELF] = Delta(mine)
-                return deltas
-        # whoever goes on has only to say the end again: of what it leaves behind nothing is needed
-        deltas = {node: Delta({"root": r.snapshot()}) for node, r in self._published.items()}
-        ending = statecodec.encode(store_error(self._settled.result()))
-        deltas[SELF] = Delta({**self._said_of_itself(), "ending": ending})
-        return deltas
-
-    def _said_of_itself(self) -> dict[str, bytes]:
-        mine = {}
-        if not self._known_topology:
-            self._known_topology = True
-            mine["topology"] = orjson.dumps(self.plan.topology)
-        if self._stopped:
-            mine["stopped"] = b"1"
-        if self._lost is not None:
-            mine["lost"] = self._lost.encode()
-        return mine
+                return {**deltas, **self._kept.of_itself()}
+        return self._kept.of_end(self._settled.result(), self._published.values())
 
     def _not_storable(self, cut: Cut, error: Exception) -> dict[str, Delta]:
         """An element or a state has no stored form: a graph that must be resumable fails, another goes on."""
@@ -482,8 +434,14 @@ class Execution:
         self._bound.warning("execution cannot be resumed any more", error=said)
         self.resumable = False
         self.runtime.cut, self.recorder.cut = None, dict
-        self._lost = said
-        return cut.wiped()
+        return self._kept.give_up(cut, said)
+
+    def _waits(self, for_answers: bool) -> None:
+        """It waits while a question is open."""
+        wanted = Status.WAITING if for_answers else Status.RUNNING
+        if self.unsettled() and self.status is not wanted and self.status not in ENDED:
+            self._move(wanted)
+            self.recorder.note(self.record)
 
     async def _end(self, error: BaseException | None) -> None:
         duration = self._duration_ms()
@@ -547,30 +505,6 @@ class Execution:
         if not self.plan.single:
             return values
         return next(iter(values.values()), None)
-
-    # -- what nodes ask ------------------------------------------------------------------------
-
-    def asked(self, node_id: str, question: Question, fresh: bool) -> None:
-        """Asker."""
-        self._questions[question.request_id] = question
-        self._asked_by[question.request_id] = node_id
-        if fresh:
-            self.recorder.add(EventType.INPUT_REQUESTED, node_id, question.describe())
-        self._count_questions()
-
-    def withdrawn(self, question: Question) -> None:
-        """Asker."""
-        self._questions.pop(question.request_id, None)
-        self._asked_by.pop(question.request_id, None)
-        self._count_questions()
-
-    def _count_questions(self) -> None:
-        """It waits while a question is open."""
-        waits = any(not question.answered for question in self._questions.values())
-        wanted = Status.WAITING if waits else Status.RUNNING
-        if self.unsettled() and self.status is not wanted and self.status not in ENDED:
-            self._move(wanted)
-            self.recorder.note(self.record)
 
     # -- what the runtime tells ----------------------------------------------------------------
 

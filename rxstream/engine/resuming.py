@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from rxstream.engine.cut import States
-from rxstream.engine.execution import SELF
+from rxstream.engine.keeping import SELF
 from rxstream.errors import RxStreamError
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 import rxstream as rxs
-from rxstream.engine.execution import SELF
+from rxstream.engine.keeping import SELF
 from rxstream.engine.resuming import CannotResume
 from rxstream.errors import AlreadyEnded, AuthorError, LogError, UnknownGraph
 from rxstream.sink import Sink
 from rxstream.testing import JournalLog, run, virtual_time
 from tests.engine.crashing import Ticks, ticks
 from tests.engine.parts import FullLog, events_of, logged, one_second, within
-
 
 SAVED = "checkpoint_saved"
 

@@ -7,8 +7,11 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import apsw
 import orjson
 import pytest
 
@@ -23,13 +26,14 @@ class Copier:
     def __init__(self, folder: Path) -> None:
         self.path, self.out = folder / "app.log", folder / "out.jsonl"
         self.lines: list[str] = []
-        self._arguments = [str(self.path), str(self.out), str(folder / "events.db")]
+        self.log = str(folder / "events.db")
+        self._arguments = [str(self.path), str(self.out), self.log]
 
     def start(self) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen([sys.executable, str(COPIER), *self._arguments], env=environment)
 
-    def write(self, chance: random.Random) -> None:
+    def write(self, chance: random.Random, *, rotates: bool = True) -> None:
         """Some lines, some of them large, in parts; perhaps a rotation."""
         with self.path.open("a", buffering=1) as file:
             for _ in range(chance.randrange(1, 200)):
@@ -37,7 +41,7 @@ class Copier:
                 self.lines.append(line)
                 file.write(line[:4])
                 file.write(line[4:] + "\n")
-        if chance.random() < 0.5:
+        if rotates and chance.random() < 0.5:
             for number in range(100, 0, -1):
                 if Path(f"{self.path}.{number}").exists():
                     os.rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
@@ -46,16 +50,27 @@ class Copier:
     def read(self) -> list[str]:
         return [orjson.loads(line) for line in self.out.read_bytes().splitlines()]
 
+    def knows(self) -> bool:
+        """Whether it is stored which file is followed; what was rotated away before is not read."""
+        try:
+            with apsw.Connection(self.log, flags=apsw.SQLITE_OPEN_READONLY) as connection:
+                return bool(connection.execute("SELECT count(*) FROM states").get)
+        except apsw.ProtocolError:  # the writer is just opening it
+            return False
+
+    def wrote_more(self, before: int) -> bool:
+        return self.size() > before and self.knows()
+
     def size(self) -> int:
         return self.out.stat().st_size if self.out.exists() else 0
 
 
-def until_more(copier: Copier, before: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until it has written something."""
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait until it has come so far."""
     end = time.monotonic() + DEADLINE
-    while copier.size() <= before:
+    while not condition():
         assert process.poll() is None, "it ended"
-        assert time.monotonic() < end, "it wrote nothing in time"
+        assert time.monotonic() < end, "it did not come so far in time"
         time.sleep(0.002)
 
 
@@ -63,12 +78,12 @@ def killed_often(folder: Path, kills: int, seed: int) -> None:
     """Kill it while it writes; at last let it end, and look."""
     chance = random.Random(seed)
     copier = Copier(folder)
-    for _ in range(kills):
-        copier.write(chance)
+    for life in range(kills):
+        copier.write(chance, rotates=life > 0)
         before = copier.size()
         process = copier.start()
         try:
-            until_more(copier, before, process)
+            until(partial(copier.wrote_more, before), process)
             for _ in range(chance.randrange(4)):
                 copier.write(chance)
                 time.sleep(chance.random() * 0.02)
