@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar, overload
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from rxstream.errors import GraphError
 from rxstream.graph.params import Parameters
@@ -158,6 +158,8 @@ class Action:
             )
         if declared.returns not in typing.get_args(Returns):
             raise PluginError(f"{what} returns {declared.returns!r}: use 'collect' or 'last'")
+        item = _item_type(hints.get("return", Any), self.streams)
+        self._item = _adapter(item)
         self.parameters = _parameters(method, hints, self.context, plugin, name)
         text = declared.description or inspect.getdoc(method) or ""
         self.description = ActionDescription(
@@ -167,7 +169,7 @@ class Action:
             streaming=self.streams,
             description=text.strip().partition("\n")[0],
             parameters=self.parameters.schema,
-            item=_schema(_item_type(hints.get("return", Any), self.streams)),
+            item=_schema(self._item),
             returns=declared.returns,
             resumable=declared.resumable,
             idempotent=declared.idempotent,
@@ -178,6 +180,16 @@ class Action:
     def check(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Every parameter's value, defaults included. Raises `InvalidParameters`."""
         return self.parameters.check(params)
+
+    def wrong_item(self, item: Any) -> str | None:
+        """Why an element is not what the signature says; None when it is, or nobody can tell."""
+        if self._item is None:
+            return None
+        try:
+            self._item.validate_python(item, strict=True)
+        except ValidationError as error:
+            return "; ".join(f"{problem['msg']}" for problem in error.errors())
+        return None
 
     def start(self, values: Mapping[str, Any], context: ActionContext) -> Any:
         """What the function gives: a generator, a coroutine, or the value itself."""
@@ -267,10 +279,15 @@ def _item_type(hint: Any, streams: bool) -> Any:
     return arguments[0] if arguments else Any
 
 
-def _schema(hint: Any) -> dict[str, Any]:
-    if hint is None or hint is type(None):
-        return {"type": "null"}
+def _adapter(hint: Any) -> TypeAdapter[Any] | None:
     try:
-        return TypeAdapter(hint).json_schema()
-    except Exception:  # any type may be yielded, also one that has no JSON Schema
+        return TypeAdapter(hint)
+    except Exception:  # any type may be yielded, also one that cannot be checked
+        return None
+
+
+def _schema(adapter: TypeAdapter[Any] | None) -> dict[str, Any]:
+    try:
+        return {} if adapter is None else adapter.json_schema()
+    except Exception:  # it can be checked and has no JSON Schema
         return {}

@@ -90,12 +90,15 @@ def in_module(name: str) -> Found:
 
 
 def in_folder(folder: str | Path) -> Iterator[Found]:
-    """Every `.py` file of a folder and every package in it, unless its name begins with `_` or a dot."""
+    """Every `.py` file of a folder and every package in it.
+
+    What begins with `_` or a dot is passed by, and so are tests: `test_….py` and `conftest.py`.
+    """
     place = Path(folder)
     if not place.is_dir():
         raise PluginError(f"{folder} is no folder")
     for path in sorted(place.iterdir()):
-        if path.name.startswith(("_", ".")):
+        if path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py":
             continue
         if path.suffix == ".py" and path.is_file():
             yield in_file(path)

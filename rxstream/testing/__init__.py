@@ -6,6 +6,7 @@ from rxstream.testing.crashes import Difference, JournalLog, crash_everywhere
 from rxstream.testing.demand import Demand
 from rxstream.testing.faults import InjectedFault, SlowSink, fails, fails_each, flaky
 from rxstream.testing.marbles import Recording, record
+from rxstream.testing.plugins import check_plugin
 from rxstream.testing.released import assert_released
 from rxstream.testing.sources import ABORT, Aborted, TestingSource
 
@@ -21,6 +22,7 @@ __all__ = [
     "TestingSource",
     "VirtualClockLoop",
     "assert_released",
+    "check_plugin",
     "crash_everywhere",
     "fails",
     "fails_each",
