@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rxstream.engine.resuming import OPAQUE, CannotResume, bound_again
+from rxstream.engine.resuming import OPAQUE, bound_again
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log.contract import ExecutionRecord
