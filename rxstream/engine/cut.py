@@ -142,7 +142,11 @@ class Cut:
             if self._known.pop(node, None) is not None:
                 deltas[node] = Delta(wiped=True)
             self._wipe_parts(node, deltas)
-        found: dict[str, dict[str, bytes]] = {}
+        found: dict[str, dict[str, bytes]] = {
+            node: {"life": self._between_attempts(node)}
+            for node in forgotten
+            if self._runtime.plan.by_id[node].told
+        }
         for unit in touched:  # grows: what an attempt gives goes straight on behind its wrapper
             unit.is_touched = False
             for wrapper in self._look(unit, found, deltas):
@@ -227,6 +231,12 @@ class Cut:
                 running,
             ]
         )
+
+    def _between_attempts(self, node: str) -> bytes:
+        """What was counted of a node that is started anew: that goes on."""
+        counters = self._runtime.counters(self._runtime.plan.by_id[node])
+        counted = (counters.elements_in, counters.elements_out, counters.errors)
+        return orjson.dumps(["waiting", False, *counted, 0.0])
 
     def _changes(self, node: str, state: dict[str, bytes], wiped: bool) -> Delta | None:
         known = self._known.get(node, {})
