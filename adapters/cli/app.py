@@ -18,6 +18,7 @@ from rxstream.adapters.cli.graph import graph
 from rxstream.adapters.cli.interruption import Interrupted, interruption
 from rxstream.adapters.cli.log import log
 from rxstream.adapters.cli.models import models
+from rxstream.adapters.cli.plugins import plugins
 from rxstream.adapters.cli.replay import replay
 from rxstream.adapters.cli.run import run
 from rxstream.adapters.cli.serve import demo, serve
@@ -56,7 +57,7 @@ def rxstream(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, serve, run, watch, replay, log, graph, models):
+for _command in (demo, serve, run, watch, replay, log, graph, plugins, models):
     rxstream.add_command(_command)
 
 

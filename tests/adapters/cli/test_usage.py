@@ -32,7 +32,7 @@ def test_wrong_usage_is_one_line(rxstream: Any, arguments: list[str], line: str)
 def test_help_goes_to_stdout(rxstream: Any, arguments: list[str]) -> None:
     status, out, said = rxstream.run(*arguments)
     assert (status, said) == (0, [])
-    for command in ("demo", "serve", "run", "watch", "log", "graph", "models"):
+    for command in ("demo", "serve", "run", "watch", "log", "graph", "plugins", "models"):
         assert f"\n  {command} " in out
 
 
