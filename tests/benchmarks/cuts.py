@@ -29,7 +29,7 @@ def keyed(keys: int) -> Make:
     """A total for each of so many keys; every tenth is published."""
 
     def make(numbers: rxs.Stream[int]) -> rxs.Stream[Any]:
-        totals = numbers.pipe(
+        totals: rxs.Stream[Any] = numbers.pipe(
             ops.scan_by(lambda n: n % keys, lambda a, b: a + b, 0, max_keys=keys + 1)
         )
         return totals.filter(lambda pair: pair[1] % 10 == 0).map(lambda pair: pair[1])

@@ -52,11 +52,13 @@ class Copier:
 
     def knows(self) -> bool:
         """Whether it is stored which file is followed; what was rotated away before is not read."""
+        connection = apsw.Connection(self.log, flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            with apsw.Connection(self.log, flags=apsw.SQLITE_OPEN_READONLY) as connection:
-                return bool(connection.execute("SELECT count(*) FROM states").get)
+            return bool(connection.execute("SELECT count(*) FROM states").get)
         except apsw.ProtocolError:  # the writer is just opening it
             return False
+        finally:
+            connection.close()
 
     def wrote_more(self, before: int) -> bool:
         return self.size() > before and self.knows()
