@@ -56,6 +56,7 @@ from rxstream.operators.create import (
 )
 from rxstream.operators.panes import Window
 from rxstream.plugins import Plugin, PluginManager, action
+from rxstream.pipeline import Pipeline, Result, Retry, Step, Streaming
 from rxstream.progress import progress
 from rxstream.replay import Replay, Rerun, replay, rerun
 from rxstream.sink import Sink
@@ -72,6 +73,7 @@ __all__ = [
     "Graph",
     "MemoryLog",
     "Node",
+    "Pipeline",
     "Plan",
     "Plugin",
     "PluginManager",
@@ -79,13 +81,17 @@ __all__ = [
     "PushSource",
     "Replay",
     "Rerun",
+    "Result",
+    "Retry",
     "RxStreamError",
     "Secret",
     "Sink",
     "Source",
     "Status",
+    "Step",
     "Stream",
     "StreamEvent",
+    "Streaming",
     "Window",
     "acquire",
     "action",

@@ -56,6 +56,7 @@ class OperatorSpec:
     at the moment they appear. `wraps` says that the sub-graph before it is started anew (`retry`).
     `late` says that inputs after the first are subscribed only when the one before has ended. `told`
     says that its lifecycle is recorded even when unnamed. `grows` names what it holds without a limit.
+    `quiet` says that what it gives is a result and not shown element by element.
     """
 
     name: str
@@ -72,6 +73,7 @@ class OperatorSpec:
     told: bool = False
     resumable: bool = False
     grows: str | None = None
+    quiet: bool = False
 
 
 class Operator:

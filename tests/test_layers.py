@@ -27,6 +27,7 @@ LAYERS = [
     ["replay"],
     ["asking", "progress"],  # said by a user's code to the engine that runs it
     ["operators"],
+    ["pipeline"],
     ["plugins"],
     ["__init__"],
     ["testing"],

@@ -26,6 +26,7 @@ from rxstream.engine.published import NOTHING, Published
 from rxstream.engine.questions import Questions
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
+from rxstream.engine.showing import Shower
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
 from rxstream.engine.subscription import Subscription
@@ -401,6 +402,7 @@ class Execution:
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
         runtime.asker = self._questions
+        runtime.shower = Shower(self.recorder)
         for root in self._published.values():
             root.runtime = runtime
             if not root.closed:
@@ -522,7 +524,7 @@ class Execution:
             self.recorder.add(
                 EventType.STEP_COMPLETE,
                 node.id,
-                {"count": counters.elements_out, "duration_ms": duration},
+                {"count": counters.elements_out, "duration_ms": duration, **counters.told},
             )
 
     def node_failed(self, node: Node, error: BaseException, attempt: int, will_retry: bool) -> None:

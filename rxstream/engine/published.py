@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import orjson
 
+from rxstream.codec import Encoder
 from rxstream.engine.op import ALL
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
-from rxstream.errors import blame
+from rxstream.errors import CodecError, blame
 from rxstream.graph.plan import Node
 
 NOTHING: Final = object()
@@ -18,7 +19,7 @@ NOTHING: Final = object()
 
 
 class Published:
-    """The root behind one published node: every element becomes a `step_output`."""
+    """The root behind one published node: every element becomes a `step_output`, unless its node is quiet."""
 
     runtime: Runtime
     """Put in place before anything starts."""
@@ -38,7 +39,10 @@ class Published:
 
     def push(self, items: Sequence[Any]) -> None:
         node = self._node
-        count, encoded, error = self._recorder.add_outputs(node.id, items)
+        add = (
+            self._keep if node.spec is not None and node.spec.quiet else self._recorder.add_outputs
+        )
+        count, encoded, error = add(node.id, items)
         if encoded is not None:
             self.last, self._encoded = items[count - 1], encoded
         if error is not None:
@@ -46,6 +50,14 @@ class Published:
             blame(error, node.id, node.where)
             self.runtime.node_failed(node, error)
             self.fail(error)
+
+    @staticmethod
+    def _keep(step_id: str, items: Sequence[Any]) -> tuple[int, bytes | None, CodecError | None]:
+        """In place of `add_outputs`, where the last element is a result and not shown by itself."""
+        try:
+            return len(items), Encoder().encode(items[-1]), None
+        except CodecError as error:
+            return 0, None, error
 
     def finish(self) -> None:
         if not self.closed:

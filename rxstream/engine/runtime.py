@@ -29,6 +29,7 @@ from rxstream.engine.edge import Edge
 from rxstream.engine.island import CURRENT, Stage, ordinary
 from rxstream.engine.port import NodePort
 from rxstream.engine.rates import Meter
+from rxstream.engine.showing import Shower
 from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.tasks import Tasks
@@ -94,6 +95,8 @@ class Runtime:
         """What is stored of it with each commit, where it can be resumed."""
         self.asker: Asker | None = None
         """Who records what nodes ask."""
+        self.shower: Shower | None = None
+        """Who records what nodes show while they work."""
         self.on_touched: Callable[[], None] = lambda: None
         """Called when something has changed since the last cut."""
         self.begun: set[str] = set()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rxstream.events import Progress
 
@@ -96,6 +96,7 @@ class NodeCounters:
         "on_end",
         "progress",
         "state",
+        "told",
     )
 
     def __init__(self, node_id: str = "") -> None:
@@ -108,6 +109,8 @@ class NodeCounters:
         self.busy_s = 0.0
         self.state: NodeState = "waiting"
         self.progress: Progress | None = None
+        self.told: Mapping[str, Any] = {}
+        """What more than its count and duration is told of its end."""
         self.muted = False
         """Nobody is told of its end, because it is about to be started anew."""
         self.on_end: Callable[[NodeState], None] | None = None

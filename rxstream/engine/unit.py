@@ -34,6 +34,8 @@ class Unit:
     """Whether it has ended or been disposed."""
     is_timed: bool = False
     """Whether its state tells how much of a time is left that no timer of the runtime's measures."""
+    starts_itself: bool = False
+    """Whether it says itself that its node runs, later than it is wired."""
     is_touched: bool = False
     """Whether something of it may differ from what is stored; kept by the cut."""
 

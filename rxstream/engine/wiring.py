@@ -105,6 +105,8 @@ def wire(
             wired = () if spec.wraps else node.inputs
             _attach(runtime, plan, unit, node, wired, port, receivers)
             units.append(unit)
+            if unit.starts_itself:
+                continue
         started.append(node)
     units.reverse()
     if runtime.cut is not None:

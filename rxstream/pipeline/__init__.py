@@ -1,0 +1,8 @@
+"""Pipelines: steps with a dict in and a dict out, drawn as a graph and run as one."""
+
+from rxstream.pipeline.data import Result
+from rxstream.pipeline.pipeline import Pipeline
+from rxstream.pipeline.policy import Retry, Streaming
+from rxstream.pipeline.step import Step
+
+__all__ = ["Pipeline", "Result", "Retry", "Step", "Streaming"]

@@ -1,0 +1,128 @@
+"""One call of a step: its data, what it has shown, its attempts, and all of that as plain data.
+
+Items are counted as they are given. After a crash, or on another attempt, the step runs again, and as many
+items as were shown before are not shown again. Must not know what a step does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from rxstream.engine.asking import Call, Question
+from rxstream.operators._backoff import Backoff
+
+if TYPE_CHECKING:
+    from rxstream.pipeline.unit import StepUnit
+
+Phase = Literal["running", "pausing", "fallback", "done"]
+
+PENDING: Final = object()
+"""Stands where no result has come."""
+
+
+class StepCall(Call):
+    """One call of a step, of which one with `each` has several."""
+
+    __slots__ = (
+        "_timer",
+        "backoff",
+        "data",
+        "due",
+        "fraction",
+        "given",
+        "index",
+        "phase",
+        "result",
+        "shown",
+        "waiting",
+    )
+
+    unit: StepUnit
+
+    def __init__(self, unit: StepUnit, index: int, data: dict[str, Any], backoff: Backoff) -> None:
+        super().__init__()
+        self.unit = unit
+        self.index = index
+        self.data = data
+        self.backoff = backoff
+        self.phase: Phase = "running"
+        self.due = 0.0
+        """When the pause is over, on the loop's clock."""
+        self.result: Any = PENDING
+        self.given = 0
+        """Items given by this attempt."""
+        self.shown = 0
+        """Items recorded, by whichever attempt; with streaming off those that were given."""
+        self.waiting: list[Any] = []
+        """Items given and not recorded yet."""
+        self.fraction = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Another attempt: it gives and asks from the beginning."""
+        self.drop()
+        self.given = self.at = 0
+
+    # -- what the step says --------------------------------------------------------------------
+
+    def progress(self, fraction: float | None, message: str | None) -> None:
+        """Say how far it is."""
+        self.fraction = 0.0 if fraction is None else min(1.0, max(0.0, fraction))
+        self.unit.tell_progress(None if fraction is None else self.fraction, message)
+
+    async def emit(self, item: Any) -> None:
+        """Show an item, unless it was shown before; waits where the log has no room."""
+        self.given += 1
+        unit = self.unit
+        streaming = unit.settings.streaming
+        if self.given <= self.shown:
+            return
+        if not streaming.enabled or unit.runtime.shower is None:
+            self.shown = self.given
+            return
+        await unit.runtime.shower.room()
+        self.waiting.append(item)
+        if len(self.waiting) >= streaming.buffer_size or not streaming.flush_interval_ms:
+            self.flush()
+        elif self._timer is None:
+            after = streaming.flush_interval_ms / 1_000
+            self._timer = unit.runtime.call_later(unit, after, self.flush)
+
+    def flush(self) -> None:
+        """Record what waits."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.waiting:
+            items, self.waiting = self.waiting, []
+            self.shown += len(items)
+            self.unit.show(self, items)
+
+    def drop(self) -> None:
+        """Forget what waits; it is given again."""
+        self.waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- as plain data -------------------------------------------------------------------------
+
+    def store(self, now: float) -> tuple[Any, ...]:
+        """All it would need to go on."""
+        if self.phase == "done":
+            return ("done", self.shown, self.result)
+        questions = tuple(question.store() for question in self.questions or ())
+        left = max(0.0, self.due - now)
+        return (self.phase, self.shown, self.backoff.snapshot(now), left, questions)
+
+    def restore(self, state: tuple[Any, ...], now: float) -> None:
+        """What `store` gave."""
+        self.phase, self.shown = state[:2]
+        if self.phase == "done":
+            self.result = state[2]
+            return
+        _, _, backoff, left, questions = state
+        self.backoff.restore(backoff, now)
+        self.due = now + left
+        self.questions = list(map(Question.stored, questions))

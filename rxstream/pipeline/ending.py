@@ -1,0 +1,123 @@
+"""Where a pipeline ends: gathers the last steps, and gives the result, or undoes what was done.
+
+When a step failed for good and something can be undone, every step that had ended well is compensated, last
+first, and then the pipeline fails with that step's error. A compensation that fails is said and does not keep
+the others from being made. Which were made is stored; one under way at a crash is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rxstream.engine.stored_error import restore_error
+from rxstream.engine.unit import Unit
+from rxstream.errors import classify
+from rxstream.events import Progress
+from rxstream.pipeline.data import Entries, failed, folded, united
+from rxstream.pipeline.settings import Family, StepSettings
+
+
+class Ending(Unit):
+    """The last node of a pipeline."""
+
+    starts_itself = True
+
+    def __init__(
+        self,
+        steps: Mapping[str, StepSettings],
+        before: Mapping[str, frozenset[str]],
+        order: Sequence[str],
+        family: Family,
+    ) -> None:
+        self.steps = steps
+        self.before = before
+        """For each step all it comes after, directly or not."""
+        self.order = order
+        self.family = family
+        self.entries: Entries | None = None
+        self.undone: list[str] = []
+        self.errors: dict[str, Exception] = {}
+        """Errors of this life as they were raised."""
+        self.under_way = False
+        self.done = False
+
+    def halt(self, name: str, error: Exception) -> None:
+        """A step failed for good."""
+        self.errors[name] = error
+
+    def step(self) -> bool:
+        if self.entries is None and not self._take():
+            return False
+        assert self.entries is not None
+        name = failed(self.entries, self.order)
+        if name is None:
+            if self.credit() > 0:
+                self.emit([folded(self.entries, self.order)])
+                self.finish()
+        elif self.done:
+            error = self.errors.get(name) or restore_error(self.entries[name][1])
+            assert error is not None
+            self.pass_on(error)
+        elif not self.under_way:
+            self.under_way = True
+            self.runtime.spawn(self, self._undo())
+        return False
+
+    def _take(self) -> bool:
+        for edge in self.inputs:
+            if edge.error is not None:
+                self.pass_on(edge.error)
+                return False
+        if not all(map(len, self.inputs)):
+            if any(edge.exhausted for edge in self.inputs):  # it was stopped
+                self.finish()
+            return False
+        self.entries = united(item for edge in self.inputs for item in edge.take(1))
+        return True
+
+    async def _undo(self) -> None:
+        assert self.entries is not None
+        for name in reversed(self.order):
+            how, result = self.entries.get(name, ("skipped", None))
+            settings = self.steps[name]
+            step = settings.fallback if how == "fallback" else settings.step
+            compensate = getattr(step, "compensate", None)
+            if how not in ("done", "fallback") or compensate is None or name in self.undone:
+                continue
+            self._tell(name, "compensating", None)
+            data = folded(
+                {key: entry for key, entry in self.entries.items() if key in self.before[name]},
+                self.order,
+            )
+            try:
+                async with asyncio.timeout(settings.timeout):
+                    await compensate(data, result)
+            except Exception as error:
+                self._tell(name, "compensation_failed", classify(error)["message"])
+            else:
+                self._tell(name, "compensated", None)
+            self.undone.append(name)
+            self.touch()
+        self.done = True
+        self.ready()
+
+    def _tell(self, name: str, status: str, message: str | None) -> None:
+        prefix = self.node.id.rpartition(".")[0]
+        node = self.runtime.plan.by_id[f"{prefix}.{name}" if prefix else name]
+        self.runtime.watcher.node_progress(node, Progress(None, message, status))
+
+    def external(self) -> bool:
+        return self.under_way and not self.done
+
+    # -- its state as plain data ---------------------------------------------------------------
+
+    def snapshot(self) -> Any:
+        """What came in, and what is undone."""
+        return None if self.entries is None else (self.entries, tuple(self.undone))
+
+    def restore(self, state: Any) -> None:
+        """Go on from a snapshot; called before `start`."""
+        self.entries, undone = state
+        self.undone = list(undone)

@@ -1,0 +1,274 @@
+"""`Pipeline`: steps by name and what each comes after; drawn as a Graph, and run as one.
+
+Adding a step checks what can be checked of it alone; that the names are there and go in no circle is checked
+when the graph is drawn. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final, Self
+
+from rxstream.errors import GraphError
+from rxstream.graph import Graph
+from rxstream.indexed import indexed
+from rxstream.operator import OperatorSpec
+from rxstream.pipeline.data import INPUT
+from rxstream.pipeline.ending import Ending
+from rxstream.pipeline.policy import ONCE, Retry, Streaming
+from rxstream.pipeline.settings import Family, StepSettings, When
+from rxstream.pipeline.step import Step, as_step, name_of
+from rxstream.pipeline.unit import StepUnit
+from rxstream.stream import Stream, author_line, check_name
+
+CONCURRENCY: Final = 8
+"""Calls of a step with `each` that run at once, unless it says otherwise."""
+
+_NOTHING: Final[dict[str, Any]] = {}
+_NO_FALLBACK: Final = object()
+
+
+@dataclass(frozen=True)
+class _Added:
+    step: Step
+    after: tuple[str, ...]
+    when: When | None
+    each: str | None
+    concurrency: int
+    retry: Retry
+    timeout: float | None
+    fallback: Any
+    where: str
+
+    def arguments(self) -> dict[str, Any]:
+        """What the graph shows."""
+        said = {
+            "step": type(self.step).__name__,
+            "when": self.when,
+            "each": self.each,
+            "retry": None if self.retry is ONCE else self.retry.attempts,
+            "timeout": self.timeout,
+        }
+        if self.each is not None:
+            said["concurrency"] = self.concurrency
+        return {name: value for name, value in said.items() if value is not None}
+
+
+class Pipeline:
+    """A DAG of steps; data goes in as a dict and comes out as a dict.
+
+    A step's data is what the pipeline was given, updated with the results of all steps it comes after; the
+    result is that of all steps. `streaming` shows what the steps show and how far they are; without it the
+    result is the same and only the lifecycle is recorded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        streaming: Streaming | bool = False,
+        resumable: bool = False,
+        resources: Mapping[str, int] | None = None,
+    ) -> None:
+        check_name(name, author_line())
+        self.name = name
+        self.description = description
+        self.streaming = Streaming(streaming) if isinstance(streaming, bool) else streaming
+        self.resumable = resumable
+        self.resources = dict(resources or {})
+        self._steps: dict[str, _Added] = {}
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """A pipeline from a `.json` or `.toml` file. Raises `GraphError` that says where in the file."""
+        from rxstream.pipeline.config import read
+
+        return read(cls, path)
+
+    @staticmethod
+    def schema() -> dict[str, Any]:
+        """The JSON Schema of such a file."""
+        from rxstream.pipeline.config import schema
+
+        return schema()
+
+    def add(
+        self,
+        step: Any,
+        *,
+        name: str | None = None,
+        after: str | Sequence[str] = (),
+        when: When | None = None,
+        each: str | None = None,
+        concurrency: int = CONCURRENCY,
+        retry: int | Retry | None = None,
+        timeout: float | None = None,
+        fallback: Any = _NO_FALLBACK,
+        where: str | None = None,
+    ) -> Self:
+        """Add a `Step`, a class of one, or an asynchronous function; returns the pipeline.
+
+        `after` names steps whose results it needs. It is skipped where `when` (a predicate of its data, or
+        the key of a value) does not hold. With `each`, the key of a list, it is called for each item, with
+        `item` and `index` in its data, at most `concurrency` at once; its result is the list of results under
+        its name. A call has `retry` attempts of `timeout` seconds each; when the last fails, `fallback` (a
+        dict or a step) gives the result. Raises `GraphError`.
+        """
+        place = where or author_line()
+        made = as_step(step)
+        known = name or name_of(made)
+        check_name(known, place)
+        if known in self._steps:
+            raise GraphError(
+                f"pipeline {self.name!r} has two steps named {known!r}: at {self._steps[known].where} and at "
+                f"{place}; give one another name",
+                where=place,
+            )
+        if concurrency < 1:
+            raise GraphError(f"step {known!r}: concurrency is at least 1, not {concurrency}")
+        if timeout is not None and not 0 < timeout < math.inf:
+            raise GraphError(
+                f"step {known!r}: timeout is a number of seconds above 0, not {timeout}"
+            )
+        if fallback is not _NO_FALLBACK and not isinstance(fallback, dict):
+            fallback = as_step(fallback)
+        self._steps[known] = _Added(
+            made,
+            (after,) if isinstance(after, str) else tuple(after),
+            when,
+            each,
+            concurrency if each is not None else 1,
+            _retry(retry),
+            timeout,
+            fallback,
+            place,
+        )
+        return self
+
+    @property
+    def steps(self) -> list[str]:
+        """Names of its steps, in the order they were added."""
+        return list(self._steps)
+
+    @property
+    def graph(self) -> Graph[..., Any]:
+        """The graph it is, with one parameter `data`. Raises `GraphError` for a circle or an unknown name."""
+        order = self._order()
+
+        def draw(data: dict[str, Any] = _NOTHING) -> Stream[Any]:
+            return self._draw(data, order)
+
+        draw.__name__ = self.name
+        draw.__doc__ = self.description or None
+        return Graph(draw, self.name, resumable=self.resumable, resources=self.resources)
+
+    async def start(self, data: dict[str, Any] | None = None) -> Any:
+        """Start it on a default engine in memory; returns the Execution."""
+        return await self.graph.start(data=data or {})
+
+    async def run(self, data: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Start it on a default engine in memory; returns its result."""
+        result: dict[str, Any] = await self.graph.run(data=data or {})
+        return result
+
+    def _order(self) -> list[str]:
+        """Its steps, each behind those it comes after."""
+        if not self._steps:
+            raise GraphError(f"pipeline {self.name!r} has no steps: add one")
+        for name, added in self._steps.items():
+            for other in added.after:
+                if other not in self._steps:
+                    raise GraphError(
+                        f"step {name!r} (at {added.where}) comes after {other!r}, which pipeline "
+                        f"{self.name!r} does not have: its steps are {', '.join(self._steps)}",
+                        where=added.where,
+                    )
+        sorter = TopologicalSorter({name: added.after for name, added in self._steps.items()})
+        try:
+            return list(sorter.static_order())
+        except CycleError as error:
+            circle = " → ".join(reversed(error.args[1]))
+            raise GraphError(
+                f"steps of pipeline {self.name!r} go in a circle: {circle}; take one `after` away"
+            ) from None
+
+    def _draw(self, data: dict[str, Any], order: Sequence[str]) -> Stream[Any]:
+        family = Family()
+        undoing = any(_undoes(a.step) or _undoes(a.fallback) for a in self._steps.values())
+        given, _ = indexed([{INPUT: ("input", data)}], repeatable=False)
+        first: Stream[Any] = Stream(
+            OperatorSpec(
+                "input", "source", make=lambda: given, arguments={"data": data}, resumable=True
+            )
+        )
+        settings = {n: self._settings(n, order, undoing, family) for n in self._steps}
+        streams: dict[str, Stream[Any]] = {}
+        for name in order:
+            added = self._steps[name]
+            spec = OperatorSpec(
+                "step",
+                "unit",
+                make=lambda mine=settings[name]: StepUnit(mine),  # type: ignore[misc]  # its default is its type
+                arguments=added.arguments(),
+                resumable=True,
+            )
+            inputs = [streams[other] for other in dict.fromkeys(added.after)] or [first]
+            streams[name] = Stream(spec, inputs, added.where).named(name)
+        read = {other for added in self._steps.values() for other in added.after}
+        last = [streams[name] for name in order if name not in read]
+        before = {name: self._before(name) for name in order}
+        return Stream(
+            OperatorSpec(
+                "result",
+                "unit",
+                make=lambda: Ending(settings, before, order, family),
+                resumable=True,
+                quiet=True,
+            ),
+            last,
+        )
+
+    def _before(self, name: str) -> frozenset[str]:
+        found = {INPUT}
+        for other in self._steps[name].after:
+            found |= {other, *self._before(other)}
+        return frozenset(found)
+
+    def _settings(
+        self, name: str, order: Sequence[str], undoing: bool, family: Family
+    ) -> StepSettings:
+        added = self._steps[name]
+        return StepSettings(
+            name=name,
+            step=added.step,
+            when=added.when,
+            each=added.each,
+            concurrency=added.concurrency,
+            retry=added.retry,
+            timeout=added.timeout,
+            has_fallback=added.fallback is not _NO_FALLBACK,
+            fallback=added.fallback,
+            falls_back_to_step=isinstance(added.fallback, Step),
+            streaming=self.streaming,
+            order=order,
+            undoing=undoing,
+            family=family,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name}: {', '.join(self._steps)}>"
+
+
+def _undoes(step: Any) -> bool:
+    return callable(getattr(step, "compensate", None))
+
+
+def _retry(given: int | Retry | None) -> Retry:
+    if given is None:
+        return ONCE
+    return given if isinstance(given, Retry) else Retry(given)
