@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import apsw
 import pytest
-import structlog
 
-from rxstream.adapters.cli import main
+from rxstream.adapters.cli import logs, main
 from rxstream.adapters.logs import SQLiteLog
 from rxstream.codec import Binary, Encoder
 from rxstream.events import draft
@@ -73,13 +70,11 @@ class Here:
 @pytest.fixture
 def here(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Here]:
+) -> Here:
     monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
-    yield Here(tmp_path, capfd)
-    root.handlers[:], root.level = handlers, level
-    structlog.configure(**configured)
+    # where log records go is set for a whole process, and this one has other tests to run
+    monkeypatch.setattr(logs, "configure", lambda verbose, level: None)
+    return Here(tmp_path, capfd)
 
 
 def sequences(out: str) -> list[tuple[str, int]]:
