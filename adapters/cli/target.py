@@ -1,4 +1,4 @@
-"""Finds the graph a TARGET names: `package.module:name` or `path/to/file.py:name`.
+"""Finds the graph a TARGET names: `package.module:name`, `path/to/file.py:name`, or a pipeline's file.
 
 Importing runs the user's code, which may do anything; whatever goes wrong becomes one line that says where.
 A file's folder goes to the front of `sys.path`, as when Python runs it, so it can import its neighbours.
@@ -24,18 +24,14 @@ if TYPE_CHECKING:
 
 def load(target: str) -> Graph[..., Any] | BoundGraph:
     """The graph of that name. Raises `Failure`."""
+    if target.lower().endswith((".json", ".toml")):
+        return _load_pipeline(target)
     source, name = _split(target)
     module = _load_file(target, source) if _is_file(source) else _load_module(target, source)
     return _pick(target, module, name)
 
 
 def _split(target: str) -> tuple[str, str]:
-    if target.lower().endswith((".json", ".toml")):
-        raise Failure(
-            f"{target}: pipelines from .json and .toml files are not supported by this version: "
-            "give a graph in Python, as package.module:name or path/to/file.py:name",
-            USAGE,
-        )
     module, colon, name = target.rpartition(":")
     if not colon or not module or not name or name.endswith(".py"):
         known = target.rstrip(":") or "path/to/file.py"
@@ -45,6 +41,23 @@ def _split(target: str) -> tuple[str, str]:
             USAGE,
         )
     return module, name
+
+
+def _load_pipeline(target: str) -> Graph[..., Any]:
+    from rxstream.errors import GraphError
+    from rxstream.pipeline import Pipeline
+
+    if not Path(target).is_file():
+        raise Failure(f"target {target!r}: there is no file {target}", USAGE)
+    _put_on_path(str(Path(target).resolve().parent))
+    try:
+        return Pipeline.from_file(target).graph
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    except GraphError as error:
+        raise Failure(error.message, USAGE) from error
+    except BaseException as error:  # of the modules it names
+        raise _broken(target, error) from error
 
 
 def _is_file(text: str) -> bool:
@@ -117,12 +130,17 @@ def _broken(target: str, error: BaseException) -> Failure:
 
 def _pick(target: str, module: ModuleType, name: str) -> Graph[..., Any] | BoundGraph:
     from rxstream.graph import BoundGraph, Graph
+    from rxstream.pipeline import Pipeline
 
     found = getattr(module, name, None)
+    if isinstance(found, Pipeline):
+        return found.graph
     if isinstance(found, Graph | BoundGraph):
         return found
     graphs = sorted(
-        key for key, value in vars(module).items() if isinstance(value, Graph | BoundGraph)
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, Graph | BoundGraph | Pipeline)
     )
     where = shown(module.__file__) if module.__file__ else module.__name__
     if found is None and not hasattr(module, name):

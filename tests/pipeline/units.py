@@ -26,7 +26,7 @@ class Nested:
 
 
 async def double(data: dict[str, Any]) -> dict[str, Any]:
-    return {"doubled": 2 * data.get("item", data.get("n"))}
+    return {"doubled": 2 * int(data["item"] if "item" in data else data["n"])}
 
 
 async def refuse(data: dict[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,7 @@ NOT_A_GRAPH = (
         ("graphs.py:number", f"target 'graphs.py:number': number is of type int, {NOT_A_GRAPH}"),
         ("graphs.py:function", f"target 'graphs.py:function': function is a function, {NOT_A_GRAPH}"),
         ("graphs.py:raises", "graph 'raises' cannot be built: graphs.py:11: KeyError: 'key'"),
-        ("p.toml", "p.toml: pipelines from .json and .toml files are not supported by this version: "
-                   "give a graph in Python, as package.module:name or path/to/file.py:name"),
+        ("p.toml", "target 'p.toml': there is no file p.toml"),
     ],
 )  # fmt: skip
 def test_a_wrong_target_is_one_line(rxstream: Any, target: str, line: str) -> None:
