@@ -45,7 +45,7 @@ class Sequenced(Generic[T]):
         if isinstance(self._items, range):
             return cast("Iterable[T]", self._items[offset:])
         if isinstance(self._items, _PLAIN):
-            return islice(self._items, offset, None)
+            return cast("Iterable[T]", islice(self._items, offset, None))
         return self._asked(offset)
 
     def _asked(self, index: int) -> Iterator[T]:

@@ -60,11 +60,13 @@ class Line:
 def line_of(stream: Stream[Any]) -> Line | None:
     """The line a stream is, or None where it is another graph."""
     streams = [stream]
-    while streams[-1].inputs:
-        if len(streams[-1].inputs) > 1 or len(streams) > _LONGEST:
+    while inputs := streams[-1].inputs:
+        before, *others = inputs
+        if others or len(streams) > _LONGEST:
             return None
-        streams.append(streams[-1].inputs[0])
-    source, *rest = reversed(streams)
+        streams.append(before)
+    streams.reverse()
+    source, rest = streams[0], streams[1:]
     names = [each.prefix + each.name for each in streams if each.name is not None]
     if len(set(names)) < len(names) or source.spec.kind != "source" or source.spec.make is None:
         return None

@@ -43,15 +43,19 @@ class Shelf(Protocol):
 
     def stored(self, scope: Scope, *, sizes: bool) -> Sequence[Stored]:
         """Executions with events; `sizes` asks for their bytes."""
+        ...
 
     def size(self, of: Stored) -> int:
         """Its bytes."""
+        ...
 
     def older(self, of: Stored, than: float) -> int:
         """Number of the last event before the first one that is not older; 0 if there is none."""
+        ...
 
     def heavy(self, of: Stored, size: int) -> int:
         """Number of the last of the oldest events that have so many bytes together."""
+        ...
 
     def piece(self, of: Stored, upto: int) -> Taking | None:
         """What can really be taken of the events to `upto`: never the last one."""
