@@ -3,6 +3,16 @@
 from rxstream.pipeline.data import Result
 from rxstream.pipeline.pipeline import Pipeline
 from rxstream.pipeline.policy import Retry, Streaming
+from rxstream.pipeline.reliability import Reliability, ReliabilityReport, Spread
 from rxstream.pipeline.step import Step
 
-__all__ = ["Pipeline", "Result", "Retry", "Step", "Streaming"]
+__all__ = [
+    "Pipeline",
+    "Reliability",
+    "ReliabilityReport",
+    "Result",
+    "Retry",
+    "Spread",
+    "Step",
+    "Streaming",
+]
