@@ -77,10 +77,8 @@ class StepUnit(Unit):
         if not self.over:
             self._hire()
             return False
-        if self.credit() <= 0:
-            return False
         assert self.entries is not None
-        self.emit([self.entries])
+        self.emit([self.entries])  # the only one, into queues that nobody else fills: there is room
         if self.entries.get(self.settings.name, ("",))[0] == "failed":
             self.out.counters.ended("failed")
         self.finish()
@@ -99,7 +97,8 @@ class StepUnit(Unit):
         self.entries = united(item for edge in self.inputs for item in edge.take(1))
         self.out.counters.elements_in += 1
         self._change(None)
-        if self.halted or failed(self.entries, self.settings.order) is not None:
+        done_with = self.halted or self.runtime.stopping
+        if done_with or failed(self.entries, self.settings.order) is not None:
             self.over = True
             return True
         try:
@@ -388,8 +387,6 @@ class StepUnit(Unit):
 
     def restore_changes(self, stored: Mapping[str, Any]) -> None:
         """Go on from what was stored; called before `start`."""
-        if "step" not in stored:
-            return
         self.entries, count, self.over, self.halted, self.count = stored["step"]
         if self.entries is None:
             return

@@ -164,6 +164,13 @@ class TestOneRun:
         with pytest.raises(AuthorError, match="step 'wrong' returned a NoneType: return a dict"):
             run(Pipeline("p", streaming=streaming).add(wrong).run())
 
+    def test_a_generator_ends_with_its_result(self, streaming: bool) -> None:
+        async def forgets(data: dict[str, Any]) -> AsyncIterator[Any]:
+            yield 1
+
+        with pytest.raises(AuthorError, match="end a generator with `yield Result"):
+            run(Pipeline("p", streaming=streaming).add(forgets).run())
+
     def test_each_needs_a_list(self, streaming: bool) -> None:
         pipeline = Pipeline("p", streaming=streaming).add(square, each="rows")
         with pytest.raises(
@@ -218,6 +225,56 @@ class TestStreaming:
     async def test_outside_a_run_a_step_cannot_emit(self) -> None:
         with pytest.raises(AuthorError, match="while a pipeline runs it"):
             await Load().emit(1)
+
+
+class TestEndings:
+    @pytest.mark.parametrize("turns", range(12))
+    def test_stopped_it_finishes_what_is_under_way_and_begins_nothing(self, turns: int) -> None:
+        pipeline = Pipeline("p").add(Load).add(total, after="load")
+
+        async def stopped() -> Any:
+            async with rxs.Engine() as engine:
+                execution = await engine.start(pipeline.graph, {"data": {"rows": 1}})
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                execution.stop()
+                await execution.wait()
+                return [event async for event in execution.events()]
+
+        events = run(stopped())
+        assert events[-1].data == {"reason": "stopped"}
+        begun = data_of(events, "step_start", "load")
+        assert len(data_of(events, "step_complete", "load")) == len(begun)
+        assert data_of(events, "step_start", "total") == []
+
+    def test_cancelled_it_shows_nothing_more(self) -> None:
+        streaming = Streaming(True, flush_interval_ms=700)
+        pipeline = Pipeline("p", streaming=streaming).add(Write)
+
+        async def cancelled() -> Any:
+            execution = await pipeline.start()
+            await asyncio.sleep(0.5)
+            execution.cancel()
+            await execution.wait()
+            await asyncio.sleep(5)
+            return [event async for event in execution.events()]
+
+        assert data_of(run(cancelled()), "step_output") == []
+
+
+class TestNames:
+    def test_a_step_is_called_as_it_says_or_as_its_class(self) -> None:
+        class HTTPFetch(Step):
+            pass
+
+        class Named(Step):
+            name = "own"
+
+        made = Pipeline("p").add(HTTPFetch).add(Named()).add(square).add(Load, name="given")
+        assert made.steps == ["httpfetch", "own", "square", "given"]
+        assert repr(made) == "<Pipeline p: httpfetch, own, square, given>"
+        with pytest.raises(NotImplementedError):
+            HTTPFetch().run({})
 
 
 class TestWhatCannotBe:

@@ -69,8 +69,9 @@ def test_a_crash_at_any_commit_changes_nothing(streaming: Streaming) -> None:
 
 def test_a_crash_while_it_is_undone_changes_nothing() -> None:
     made = Pipeline("undone", streaming=AT_ONCE).add(Undone, name="one")
-    made.add(Undone, name="two", after="one").add(Words, after="two")
-    bound = made.add(failing, after="words").graph.bind()
+    made.add(Undone, name="two", after="one").add(failing, after="two")
+    made.add(Words, name="beside", after="one").add(Undone, name="never", after="beside")
+    bound = made.add(Undone, name="last", after=["never", "failing"]).graph.bind()
     assert crash_everywhere(bound, by=by_node, most=40) >= 10
 
 
