@@ -32,7 +32,8 @@ LAYERS = [
     ["__init__"],
     ["testing"],
     ["adapters"],  # the world outside: sources, sinks, logs, llm and what they share
-    ["adapters.web", "adapters.terminal", "adapters.cli", "examples"],  # people and programs
+    # people and programs
+    ["adapters.web", "adapters.terminal", "adapters.cli", "examples", "plugins.examples"],
     ["__main__"],
 ]
 """From the bottom up, names inside rxstream. A module belongs to the longest name it starts with."""
