@@ -1,11 +1,14 @@
-"""What docs/durability.md and docs/scheduling.md show works as it is written there."""
+"""What docs/durability.md, docs/scheduling.md and docs/pipelines.md show works as it is written there."""
 
 from __future__ import annotations
 
 import re
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
+from rxstream.pipeline import Pipeline
 from rxstream.testing import JournalLog, run
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -55,3 +58,25 @@ def test_what_is_said_about_scheduling() -> None:
             return await space["embed"]("text")
 
     assert run(embedded()) == "TEXT"
+
+
+def test_what_is_said_about_pipelines(tmp_path: Path, monkeypatch: Any) -> None:
+    page = DOCS / "pipelines.md"
+    first, failing, measured = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(compile(first, str(page), "exec"), space)
+    assert space["result"]["total"] == 14
+    exec(compile(measured, str(page), "exec"), space)
+    assert space["live"] == space["again"]
+    assert space["live"].SR == 1
+    exec(compile(failing, str(page), "exec"), space)
+    assert space["undone"] == [17]
+
+    [toml] = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    module = types.ModuleType("steps")
+    module.__dict__.update(Load=space["Load"], square=space["square"])
+    monkeypatch.setitem(sys.modules, "steps", module)
+    file = tmp_path / "pipeline.toml"
+    file.write_text(toml)
+    result = run(Pipeline.from_file(file).run({"count": 3}))
+    assert [each["square"] for each in result["squares"]] == [0, 1, 4]
