@@ -35,7 +35,7 @@ async def bring_to_rest(
     resting = [asyncio.ensure_future(_rest(execution, grace_s)) for execution in running]
     for execution in waiting:
         if durable:
-            execution.settled(Suspended("the engine was stopped; the next one lets it wait again"))
+            execution.settle(Suspended("the engine was stopped; the next one lets it wait again"))
         elif execution.unsettled():
             execution.cancel(STOPPED)
     try:

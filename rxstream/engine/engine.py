@@ -341,7 +341,7 @@ class Engine:
             execution.id, execution.record.priority, needs.after_success, needs.after_end
         )
         if needs.failed is not None:
-            execution.settled(doom(*needs.failed))
+            execution.settle(doom(*needs.failed))
         return self._queue.offer(execution, request, since)
 
     async def _begun(self, execution: Execution, status: Status) -> None:

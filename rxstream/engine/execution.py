@@ -1,6 +1,6 @@
 """One run of a graph: its states, its lifecycle events, its result, and how it is ended.
 
-The execution watches its runtime and records what it is told; whoever wants to see it reads the log. Four
+Its runtime tells what happens (`telling`), which is recorded; whoever wants to see it reads the log. Four
 ways to leave are kept apart: a client disconnects (nothing happens here), `detach` (it runs on without
 listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
 """
@@ -28,9 +28,10 @@ from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
 from rxstream.engine.showing import Shower
 from rxstream.engine.states import ENDED, Status, move
-from rxstream.engine.statistics import ExecutionStatistics, NodeCounters, NodeState
+from rxstream.engine.statistics import ExecutionStatistics
 from rxstream.engine.subscription import Subscription
 from rxstream.engine.tasks import CLOSE_S
+from rxstream.engine.telling import Telling
 from rxstream.engine.wiring import launch
 from rxstream.errors import (
     AuthorError,
@@ -42,9 +43,9 @@ from rxstream.errors import (
     RxStreamError,
     classify,
 )
-from rxstream.events import MAX_EVENT_BYTES, EventType, Progress, StreamEvent
+from rxstream.events import MAX_EVENT_BYTES, EventType, StreamEvent
 from rxstream.failures import located
-from rxstream.graph.plan import Node, Plan
+from rxstream.graph.plan import Plan
 from rxstream.log.contract import CheckpointInfo, Delta, EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
@@ -108,7 +109,7 @@ class Execution:
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._subscriptions: set[Subscription] = set()
-        self.recorder.on_failed = self._settle
+        self.recorder.on_failed = self.settle
         self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
 
     # -- what users see ------------------------------------------------------------------------
@@ -166,7 +167,7 @@ class Execution:
     def cancel(self, reason: str = "cancelled") -> None:
         """End it now. Raises `AlreadyEnded`."""
         self._check_running()
-        self._settle(ExecutionCancelled(reason))
+        self.settle(ExecutionCancelled(reason))
 
     def stop(self) -> None:
         """End its sources; what is under way finishes, then it is cancelled with reason `stopped`.
@@ -175,7 +176,7 @@ class Execution:
         """
         self._check_running()
         if not hasattr(self, "runtime"):  # it waits, or its start is being recorded
-            self._settle(ExecutionCancelled("stopped"))
+            self.settle(ExecutionCancelled("stopped"))
         elif not self._kept.stopped:
             self._kept.stopped = True
             self.runtime.stop()
@@ -210,7 +211,7 @@ class Execution:
         await self.recorder.record(self.record)
         self.recorder.close()
         await self._log.checkpoint(self.id)
-        self._settle(Suspended("the engine was stopped; the execution goes on with the next one"))
+        self.settle(Suspended("the engine was stopped; the execution goes on with the next one"))
         return True
 
     async def checkpoint(self) -> CheckpointInfo:
@@ -266,7 +267,7 @@ class Execution:
     def _nobody_listens(self) -> None:
         self._leaving = None
         if not self._settled.done():
-            self._settle(ExecutionCancelled("the last listener left"))
+            self.settle(ExecutionCancelled("the last listener left"))
 
     def statistics(self) -> ExecutionStatistics:
         """What can be seen of it now."""
@@ -385,7 +386,7 @@ class Execution:
         try:
             self._launch()
         except Exception as error:
-            self._settle(error)
+            self.settle(error)
         error_or_none = await self._settled
         await self.runtime.close(min(CLOSE_S, self._patience))
         return self._ended_with(error_or_none)
@@ -395,7 +396,8 @@ class Execution:
 
     def _launch(self) -> None:
         roots = {node: [root] for node, root in self._published.items()}
-        launch(self.plan, self, roots, self.id, self._adopt)
+        watcher = Telling(self.recorder, self._bound, self.settle)
+        launch(self.plan, watcher, roots, self.id, self._adopt)
         if self._kept.stopped:
             self.runtime.stop()
 
@@ -508,48 +510,8 @@ class Execution:
             return values
         return next(iter(values.values()), None)
 
-    # -- what the runtime tells ----------------------------------------------------------------
-
-    def node_started(self, node: Node, attempt: int) -> None:
-        """Watcher."""
-        if node.told:
-            metadata = {"attempt": attempt} if attempt > 1 else None
-            self.recorder.add(EventType.STEP_START, node.id, {}, metadata=metadata)
-
-    def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None:
-        """Watcher."""
-        if node.told and state == "completed":
-            begun = counters.begun_at
-            duration = 0.0 if begun is None else round((self._loop.time() - begun) * 1_000, 3)
-            self.recorder.add(
-                EventType.STEP_COMPLETE,
-                node.id,
-                {"count": counters.elements_out, "duration_ms": duration, **counters.told},
-            )
-
-    def node_failed(self, node: Node, error: BaseException, attempt: int, will_retry: bool) -> None:
-        """Watcher."""
-        shown = classify(error)
-        self._bound.warning("node failed", node=node.id, where=node.where, attempt=attempt, **shown)
-        self.recorder.add(
-            EventType.STEP_ERROR,
-            node.id,
-            {"error": shown, "attempt": attempt, "will_retry": will_retry},
-        )
-
-    def node_progress(self, node: Node, progress: Progress) -> None:
-        """Watcher."""
-        self.recorder.add(EventType.STEP_PROGRESS, node.id, progress)
-
-    def settled(self, error: BaseException | None) -> None:
-        """Watcher."""
-        self._settle(error)
-
-    def busy(self) -> bool:
-        """Watcher."""
-        return self.recorder.busy
-
-    def _settle(self, error: BaseException | None) -> None:
+    def settle(self, error: BaseException | None) -> None:
+        """End it, unless something has ended it already; None is a good end."""
         if not self._settled.done():
             self._settled.set_result(error)
             if hasattr(self, "runtime"):

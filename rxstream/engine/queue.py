@@ -75,7 +75,7 @@ class Queue:
         moves = self.scheduler.ended(execution.id, succeeded, _now())
         for name, _ in moves.doomed:
             waiting, _ = self._waiting.pop(name)
-            waiting.settled(doom(execution.id, execution.record.status))
+            waiting.settle(doom(execution.id, execution.record.status))
             self.run(waiting)
         self._apply(moves)
 
