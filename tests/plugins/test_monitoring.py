@@ -85,5 +85,8 @@ def test_a_threshold_of_something_unknown_is_refused(plugins: PluginManager) -> 
 
 def test_it_keeps_the_contract_of_plugins() -> None:
     quick: dict[str, Any] = {"every": 0.01, "samples": 2}
-    samples: dict[str, Any] = {"system": quick, "watch": {**quick, "thresholds": {"cpu_percent": 50}}}
+    samples: dict[str, Any] = {
+        "system": quick,
+        "watch": {**quick, "thresholds": {"cpu_percent": 50}},
+    }
     check_plugin(Monitor, {**samples, "processes": {**quick, "most": 1}})
