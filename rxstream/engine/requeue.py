@@ -10,17 +10,38 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rxstream.engine.resuming import OPAQUE, bound_again
+import orjson
+
+from rxstream.codec import Encoder
+from rxstream.engine.resuming import OPAQUE, WHOLE, bound_again
+from rxstream.errors import CodecError
+from rxstream.events import MAX_EVENT_BYTES
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log.contract import ExecutionRecord
 
 
 def marked(record: ExecutionRecord, bound: BoundGraph) -> ExecutionRecord:
-    """The record, saying so when its parameters cannot be read back: a secret, a function, a long text."""
+    """The record, with its parameters in whole where they are too long to be shown.
+
+    It says so when they cannot be read back at all: a secret, a function, more than an event may have.
+    """
     if _readable(bound, record.params):
         return record
-    return replace(record, detail={**record.detail, OPAQUE: True})
+    whole = _whole(bound)
+    said = {OPAQUE: True} if whole is None else {WHOLE: whole}
+    return replace(record, detail={**record.detail, **said})
+
+
+def _whole(bound: BoundGraph) -> dict[str, Any] | None:
+    try:
+        encoded = Encoder().encode(dict(bound.params))
+    except CodecError:
+        return None
+    if len(encoded) > MAX_EVENT_BYTES:
+        return None
+    values: dict[str, Any] = orjson.loads(encoded)
+    return values if _readable(bound, values) else None
 
 
 def _readable(bound: BoundGraph, params: Mapping[str, Any]) -> bool:

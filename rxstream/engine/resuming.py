@@ -19,7 +19,10 @@ from rxstream.graph.plan import Plan
 from rxstream.log.contract import ExecutionRecord
 
 OPAQUE: Final = "opaque_params"
-"""In a record's detail: parameters cannot be read back (a secret, a function, a long text)."""
+"""In a record's detail: parameters cannot be read back (a secret, a function, too much text)."""
+
+WHOLE: Final = "whole_params"
+"""In a record's detail: the parameters, where what is shown of them is shortened."""
 
 _SHOWN: Final = 3
 
@@ -57,7 +60,11 @@ def bound_again(record: ExecutionRecord, graph: Graph[..., Any] | BoundGraph) ->
     if record.detail.get(OPAQUE) and not isinstance(graph, BoundGraph):
         raise CannotResume("interrupted", "its parameters cannot be read from the log")
     try:
-        bound = graph if isinstance(graph, BoundGraph) else graph.bind(**record.params)
+        bound = (
+            graph
+            if isinstance(graph, BoundGraph)
+            else graph.bind(**record.detail.get(WHOLE, record.params))
+        )
         return bound.build()
     except RxStreamError as error:
         raise CannotResume(
