@@ -167,9 +167,15 @@ class PluginManager:
             error = PluginError(f"{found.source} offers no plugin named {name!r} any more")
             self._report(found, error)
             raise error
-        self._refuse_taken([new for new in news if new.name not in siblings], found)
-        for plugin in news:
-            self._put(plugin, found)
+        try:
+            self._refuse_taken([new for new in news if new.name not in siblings])
+            for plugin in news:
+                self._extensions.check(plugin)
+            for plugin in news:
+                self._put(plugin, found)
+        except PluginError as error:
+            self._report(found, error)
+            raise
         for gone in [other for other in siblings if other not in by_name]:
             self.unload(gone)
         return by_name[name]
@@ -338,26 +344,18 @@ class PluginManager:
                 f"{found.source} cannot be loaded: {type(error).__name__}: {error}"
             ) from error
 
-    def _refuse_taken(self, plugins: Iterable[LoadedPlugin], found: Found | None = None) -> None:
+    def _refuse_taken(self, plugins: Iterable[LoadedPlugin]) -> None:
         names: set[str] = set()
         for plugin in plugins:
             taken = self._loaded.get(plugin.name)
             if taken is not None or plugin.name in names:
                 where = taken.source if taken is not None else plugin.source
-                error = PluginError(f"plugin {plugin.name!r} is already loaded, from {where}")
-                if found is not None:
-                    self._report(found, error)
-                raise error
+                raise PluginError(f"plugin {plugin.name!r} is already loaded, from {where}")
             names.add(plugin.name)
 
     def _put(self, plugin: LoadedPlugin, found: Found | None = None) -> None:
-        try:
-            self._extensions.check(plugin)
-            self._extensions.add(plugin)
-        except PluginError as error:
-            if found is not None:
-                self._report(found, error)
-            raise
+        self._extensions.check(plugin)
+        self._extensions.add(plugin)
         self._loaded[plugin.name] = plugin
         if found is not None:
             self._found[plugin.name] = found

@@ -112,23 +112,29 @@ class ActionSource(Source[Any]):
                     await close()
         elif isinstance(result, Iterator) and self._action.streams:
             try:
-                while batch := _some(result, port.wanted):
-                    yield batch
+                error: BaseException | None = None
+                while error is None:
+                    batch, error = _some(result, port.wanted)
+                    if batch:
+                        yield batch
                     context.token.check()
+                if not isinstance(error, StopIteration):
+                    raise error
             finally:
-                close = getattr(result, "close", None)
-                if close is not None:
-                    close()
+                if inspect.isgenerator(result):
+                    result.close()
         else:
             yield [result]
 
 
-def _some(iterator: Iterator[Any], most: int) -> list[Any]:
-    """What comes at once, at least one unless it has ended."""
+def _some(iterator: Iterator[Any], most: int) -> tuple[list[Any], BaseException | None]:
+    """What comes at once, at least one, and how it ended if it did: what came before an error counts."""
     batch: list[Any] = []
     until = perf_counter() + _QUICK_S
-    for item in iterator:
-        batch.append(item)
+    while True:
+        try:
+            batch.append(next(iterator))
+        except Exception as error:
+            return batch, error
         if len(batch) >= most or perf_counter() > until:
-            break
-    return batch
+            return batch, None

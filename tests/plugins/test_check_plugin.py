@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import rxstream as rxs
+from rxstream.errors import WorldError
 from rxstream.plugins import ActionContext, Plugin, action
 from rxstream.testing import check_plugin
 
@@ -68,6 +69,11 @@ class Bad(Plugin):
         """Fails."""
         raise OSError("no disk")
 
+    @action
+    def away(self) -> int:
+        """Fails otherwise."""
+        raise WorldError("no network")
+
     @action(resumable=True)
     async def stuck(self, context: ActionContext) -> AsyncIterator[int]:
         """Cannot go on."""
@@ -110,6 +116,7 @@ def test_what_it_does_not_say_is_said() -> None:
         ("forgetful", {}, "it says no seek point before element 0"),
         ("confused", {}, "begun again behind element 0, it does not give the same rest"),
         ("raises", {}, "it fails: OSError: no disk"),
+        ("away", {}, "it fails: no network"),
         ("stuck", {}, "it fails when it goes on at 1: never again"),
         ("nothing", {}, "there is a sample, and no such action"),
     ],

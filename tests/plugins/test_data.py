@@ -67,6 +67,15 @@ async def test_types_counts_and_extremes_of_a_csv_file(
     assert columns["c"]["min"] is None
 
 
+async def test_empty_lines_are_no_rows_and_an_inch_at_the_end_is_no_quote(
+    plugins: PluginManager, tmp_path: Path
+) -> None:
+    path = tmp_path / "pipes.csv"
+    path.write_text('size,kind\n\n1,copper\n\n2,5" steel')
+    found = await profile(plugins, path)
+    assert (found["rows"], found["bad_rows"]) == (2, 0)
+
+
 async def test_rows_of_json_keep_their_own_types(plugins: PluginManager, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     rows = [{"x": 1, "y": [1]}, {"x": 2.5, "y": {}}, {"x": "7", "z": True}, {"x": None}]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rxstream import operators as ops
 from rxstream.errors import ExecutionCancelled
 from rxstream.plugins import CancellationToken, PluginManager, UnknownAction
 from rxstream.testing import virtual_time
@@ -163,3 +164,23 @@ async def test_a_coroutine_may_give_the_iterator() -> None:
             return iter([1, 2])
 
     assert await elements(loaded(Promised).stream("promised.do")) == [1, 2]
+
+
+@virtual_time
+async def test_a_plain_generator_is_closed_when_its_reader_leaves() -> None:
+    closed: list[str] = []
+
+    class Plain:
+        def execute_action(self, action_name: str, params: Any) -> str:
+            return "never asked"
+
+        def execute_action_stream(self, action_name: str, params: Any) -> Iterator[int]:
+            try:
+                yield from range(3)
+            finally:
+                closed.append(action_name)
+
+    counted = loaded(Plain).stream("plain.count")
+    assert await elements(counted) == [0, 1, 2]
+    assert await elements(counted.pipe(ops.take(1))) == [0]
+    assert closed == ["count", "count"]

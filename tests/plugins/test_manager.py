@@ -186,6 +186,11 @@ def test_a_package_is_imported_anew_with_what_it_is_made_of(importable: Path) ->
     plugins.load("made_of_parts")
     package.joinpath("inner.py").write_text(counter(step=22))
     assert plugins.reload("counter").version == "22"
+    inner = PluginManager()
+    inner.load("made_of_parts.inner")
+    package.joinpath("inner.py").write_text(counter(step=33))
+    assert inner.reload("counter").version == "33"
+    assert sys.modules["made_of_parts"].inner.STEP == 33
     package.joinpath("inner.py").write_text("raise ValueError('not ready')")
     before = sys.modules["made_of_parts"]
     with pytest.raises(PluginError, match="not ready"):
