@@ -15,6 +15,7 @@ from rxstream.adapters import sources
 from rxstream.graph import make_plan
 from rxstream.graph.endless import endless
 from rxstream.testing import TestingSource, marbles
+from tests.ids import stable
 
 
 def of(stream: rxs.Stream[Any]) -> bool | None:
@@ -108,7 +109,7 @@ def test_sources(stream: rxs.Stream[Any], known: bool | None) -> None:
         (rxo.zip(rx.of(1)), (None, False, None)),
         (lambda source: rx.merge(source, rx.of(1)), (None, None, None)),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_operators(operator: Any, after: tuple[bool | None, ...]) -> None:
     found = []
@@ -132,7 +133,7 @@ def test_operators(operator: Any, after: tuple[bool | None, ...]) -> None:
         (rxs.concat(few(), clock()), True),
         (rxs.amb(clock(), few()), None),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_several_inputs(stream: rxs.Stream[Any], known: bool | None) -> None:
     assert of(stream) is known

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import rxstream
 from rxstream import operators as ops
+from tests.ids import stable
 from tests.operators.parts import Bad, digest, ours, theirs, told
 
 
@@ -209,7 +210,7 @@ chains = st.lists(steps, max_size=5)
 inputs = st.lists(st.integers(-3, 40), max_size=9)
 
 
-@pytest.mark.parametrize("step", PLAIN, ids=repr)
+@pytest.mark.parametrize("step", PLAIN, ids=stable)
 @pytest.mark.parametrize("broken", [False, True], ids=["good", "broken"])
 @pytest.mark.parametrize("values", [[], [5], [1, 1, 2, 3, 2, 5, 8]], ids=len)
 def test_an_operator_by_itself_tells_what_it_tells_in_reactivex(

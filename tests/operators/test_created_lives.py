@@ -29,6 +29,7 @@ from rxstream.errors import AuthorError, GraphError
 from rxstream.graph.plan import Plan
 from rxstream.operators._clock import wall_now
 from rxstream.stream import Stream, source
+from tests.ids import stable
 from tests.operators.bench import Unwatched
 from tests.operators.lives import TICK, Reader, Told, same, settled
 from tests.operators.parts import Bad, virtually
@@ -330,7 +331,7 @@ def test_what_may_not_give_the_same_again_cannot_be_resumed(make: Make) -> None:
     assert not node.resumable
 
 
-@pytest.mark.parametrize("origin", [iter([1]), answered, slowly(), rxstream.Stream], ids=repr)
+@pytest.mark.parametrize("origin", [iter([1]), answered, slowly(), rxstream.Stream], ids=stable)
 def test_what_can_be_read_only_once_is_not_repeatable(origin: Any) -> None:
     with pytest.raises(GraphError, match="cannot be repeatable: only a generator function can"):
         source(origin, repeatable=True)
