@@ -52,6 +52,10 @@ class Plugin:
     state_types: ClassVar[Iterable[StateType]] = ()
     """Types that checkpoints shall be able to hold."""
 
+    def provided(self) -> Mapping[str, Performable]:
+        """Actions that are not methods of this class: those of a plugin that only stands for another."""
+        return {}
+
 
 class Performable(Protocol):
     """One action of a loaded plugin, declared or of the older kind."""
@@ -126,6 +130,7 @@ class LoadedPlugin:
             for name in _legacy_names(self.origin):
                 yield name, LegacyAction(self.origin, self.name, self.version, name, self.tags)
             return
+        yield from self.origin.provided().items()
         for name, (method, declared) in declared_actions(self.origin).items():
             if not _NAME.match(name):
                 raise PluginError(f"{name[:80]!r} cannot be the name of an action of {self.name!r}")

@@ -1,0 +1,3 @@
+from rxstream.plugins.isolation.child import main
+
+main()
