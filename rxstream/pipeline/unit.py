@@ -50,6 +50,10 @@ class StepUnit(Unit):
         self.calls: list[StepCall] = []
         self.queue: deque[StepCall] = deque()
         """Calls that no worker has taken."""
+        self.active: set[StepCall] = set()
+        """Calls that a worker has taken and that have not ended."""
+        self.left = 0
+        """Calls that have not ended."""
         self.working = 0
         self.pausing = 0
         self.over = False
@@ -122,6 +126,7 @@ class StepUnit(Unit):
             for index, each in enumerate(settings.parts(data))
         ]
         self.queue = deque(self.calls)
+        self.left = len(self.calls)
         self._changed.update(range(len(self.calls)))
         self.tell_start()
         self._look_whether_done()
@@ -139,9 +144,12 @@ class StepUnit(Unit):
         try:
             while call is not None:
                 CALL.set(call)
+                self.active.add(call)
                 result = await self._led(call)
+                self.active.discard(call)
                 if result is PENDING:
                     return
+                self.left -= 1
                 call.flush()
                 call.phase, call.result, call.questions = "done", result, None
                 self._change(call.index)
@@ -151,11 +159,9 @@ class StepUnit(Unit):
             self.working -= 1
 
     def _look_whether_done(self) -> None:
-        left = sum(call.phase != "done" for call in self.calls)
-        total = len(self.calls)
-        if self.settings.each is not None and total:
+        if self.settings.each is not None and self.calls:
             self.tell_progress(None, None)
-        if left or self.over:
+        if self.left or self.over:
             return
         how: How = "done"
         if any(call.result[0] == "fallback" for call in self.calls):
@@ -309,9 +315,8 @@ class StepUnit(Unit):
         if not (streaming.enabled and streaming.emit_progress):
             return
         if self.settings.each is not None:
-            done = sum(call.phase == "done" for call in self.calls)
-            under_way = sum(call.fraction for call in self.calls if call.phase != "done")
-            fraction = (done + under_way) / len(self.calls)
+            done = len(self.calls) - self.left
+            fraction = (done + sum(call.fraction for call in self.active)) / len(self.calls)
             message = message or f"{done} of {len(self.calls)}"
         self.runtime.port(self.node).progress(None if fraction is None else fraction * 100, message)
 
@@ -351,18 +356,19 @@ class StepUnit(Unit):
 
     def _change(self, part: int | None) -> None:
         self._changed.add(part)
-        self.touch()
+        super().touch()
 
     def touch(self) -> None:
         """A question of a call changed, if nothing else did."""
-        self._changed.update(call.index for call in self.calls if call.questions)
+        asking = (*self.active, *self.queue)
+        self._changed.update(call.index for call in asking if call.questions)
         super().touch()
 
     def changes(self) -> Changes | None:
         """What changed since the last call, by the step itself and its calls."""
         now = self.runtime.now()
         changed: set[int | None] = self._changed
-        changed.update(call.index for call in self.calls if call.phase == "pausing")
+        changed.update(call.index for call in self.active if call.phase == "pausing")
         if not self._known:
             changed = {None, *range(len(self.calls))}
         found: dict[str, Any] = {}
@@ -401,6 +407,7 @@ class StepUnit(Unit):
             self.calls.append(call)
             if call.phase != "done":
                 self.queue.append(call)
+                self.left += 1
 
 
 async def _run(step: Any, call: StepCall) -> Any:
