@@ -23,11 +23,11 @@ from rxstream.plugins.discovery import Found
 from rxstream.plugins.errors import PluginError, UnknownAction
 from rxstream.plugins.extensions import Extensions, Namespace
 from rxstream.plugins.legacy import LegacyAction
-from rxstream.plugins.performing import ActionSource
+from rxstream.plugins.performing import action_stream
 from rxstream.plugins.plugin import LoadedPlugin, Performable, instance_of
 from rxstream.plugins.queries import gives, takes
 from rxstream.plugins.running import CancellationToken, ProgressCallback
-from rxstream.stream import Stream, make_source
+from rxstream.stream import Stream
 
 _log = structlog.get_logger(__name__)
 
@@ -287,8 +287,7 @@ class PluginManager:
         if params is not None and not isinstance(params, Mapping):
             raise InvalidParameters(f"parameters are values by name, not {type(params).__name__}")
         values = found.check(params or {})
-        origin = ActionSource(found, values, token, told)
-        made: Stream[Any] = make_source(origin, name=found.description.id)
+        made = action_stream(found, values, token, told)
         if buffer_size is not None:
             made = made.pipe(ops.block(buffer_size))
         if idle_timeout is not None:

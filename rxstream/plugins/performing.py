@@ -13,8 +13,10 @@ from time import perf_counter
 from typing import Any, ClassVar, Final
 
 from rxstream.engine.island import CURRENT
+from rxstream.engine.unit import BATCH
 from rxstream.graph.params import shown
 from rxstream.indexed import not_the_same
+from rxstream.operator import OperatorSpec
 from rxstream.plugins.plugin import Performable
 from rxstream.plugins.running import (
     ActionContext,
@@ -23,7 +25,8 @@ from rxstream.plugins.running import (
     ProgressCallback,
     TellingPort,
 )
-from rxstream.source import Source, SourcePort
+from rxstream.source import Port, Source, SourcePort
+from rxstream.stream import Stream, make_source
 
 _QUICK_S: Final = 0.000_5
 """A plain generator fills a batch for so long: an element must not wait for the slow one behind it."""
@@ -125,6 +128,52 @@ class ActionSource(Source[Any]):
                     result.close()
         else:
             yield [result]
+
+
+def action_stream(
+    action: Performable,
+    values: Mapping[str, Any],
+    token: CancellationToken | None = None,
+    told: ProgressCallback | None = None,
+) -> Stream[Any]:
+    """A stream of an action, that shows its values."""
+    origin = ActionSource(action, values, token, told)
+    name = action.description.id
+    if origin.seekable:
+        return make_source(origin, name=name)
+
+    async def elements() -> AsyncIterator[Any]:
+        # without seek points elements need not come one by one, which is many times quicker
+        port = CURRENT.get()
+        assert port is not None  # it is a node's code that runs
+        batches = origin.open(_Unseekable(port))
+        try:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+        finally:
+            await batches.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    elements.endless = origin.endless  # type: ignore[attr-defined]  # where the linter looks for it
+    arguments = origin.arguments
+    return Stream(
+        OperatorSpec(name, "source", make=lambda: elements, arguments=arguments, told=True)
+    )
+
+
+class _Unseekable:
+    """The port of a source that always begins at the beginning."""
+
+    wanted = BATCH
+    start = None
+
+    def __init__(self, port: Port) -> None:
+        self.execution_id = port.execution_id
+        self.node_id = port.node_id
+        self.progress = port.progress
+
+    def seek_point(self, offset: Any) -> None:
+        """Nothing is stored of it."""
 
 
 def _some(iterator: Iterator[Any], most: int) -> tuple[list[Any], BaseException | None]:

@@ -144,6 +144,19 @@ def test_every_wrong_parameter_is_named_before_the_action_starts() -> None:
     assert sorted(entry["name"] for entry in caught.value.detail) == ["colour", "least", "text"]
 
 
+def test_a_node_shows_its_action_and_values_and_one_value_is_known_to_end() -> None:
+    plugins = loaded()
+
+    @rxs.graph
+    def counting() -> Any:
+        return plugins.stream("text.first", {"text": "to be"}).pipe(ops.to_list())
+
+    plan = counting.build()
+    [node, _] = plan.nodes
+    assert (node.operator, node.arguments) == ("text.first", {"text": "to be"})
+    assert plan.findings == ()
+
+
 def test_what_is_not_there_is_told_with_what_is() -> None:
     plugins = loaded()
     with pytest.raises(UnknownAction, match="has no action 'helper': there are words, lengths"):
