@@ -101,10 +101,10 @@ class LegacyAction:
             if begun:
                 raise
         finally:
-            if hasattr(result, "aclose"):
-                await result.aclose()
-            elif hasattr(result, "close"):
-                result.close()
+            close = getattr(result, "aclose", None) or getattr(result, "close", None)
+            closed = close() if close is not None else None
+            if inspect.isawaitable(closed):
+                await closed
         value = self._call_once(values, context)
         yield await value if inspect.isawaitable(value) else value
 

@@ -65,11 +65,12 @@ class ActionSource(Source[Any]):
         follow = self._token.when_cancelled(self._follower(token)) if self._token else None
         context = ActionContext(port, token, self._told)
         if self._told is not None:
-            CURRENT.set(TellingPort(CURRENT.get(), context))  # it stands for the port
+            telling: Any = TellingPort(CURRENT.get(), context)  # it stands for the port
+            CURRENT.set(telling)
         interruption = Interruption(token)
         unlisten = interruption.listen()
         count = 0
-        batches = self._batches(port, context, interruption)
+        batches: Any = self._batches(port, context, interruption)
         try:
             async for batch in batches:
                 known = max(0, begin - count)
