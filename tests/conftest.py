@@ -19,7 +19,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
-settings.register_profile("patient", deadline=None)  # no test asserts how long something takes
+# no test asserts how long something takes, and each run looks at the same examples
+settings.register_profile("patient", deadline=None, derandomize=True)
 settings.load_profile("patient")
 
 MISSING = "missing:"
@@ -89,6 +90,12 @@ def nothing_left() -> Iterator[None]:
     while (left := (threads() | processes()) - before) and time.monotonic() < deadline:
         time.sleep(0.01)  # what was told to end may need a moment
     assert not left, f"left running: {sorted(map(repr, left))}"
+
+
+@pytest.fixture(autouse=True)
+def log_records_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command called in this process says nothing of where its log records go: other tests look at them."""
+    monkeypatch.setattr("rxstream.adapters.cli.logs.configure", lambda *given, **named: None)
 
 
 @pytest.fixture

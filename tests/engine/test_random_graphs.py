@@ -210,7 +210,7 @@ def can_stall(program: Program) -> bool:
 
 
 @given(programs)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_output_is_what_plain_lists_give(program: Program) -> None:
     try:
         seen = run(published(program, roomy=False))

@@ -143,7 +143,7 @@ def request_of(number: int, made: dict[str, Any], alive: list[str]) -> Request:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60)
 @given(steps)
 def test_it_does_what_a_scheduler_does_that_recomputes_everything(history: list[Any]) -> None:
     scheduler = Scheduler(places=PLACES, resources=TOTALS, weights=WEIGHTS, ageing_s=AGEING)
@@ -181,7 +181,7 @@ def _call(reference: Reference, name: str) -> bool:
     return any(request.id == name and not request.place for request in reference.held)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(offers, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_everyone_gets_a_turn_under_a_flood_of_ever_new_users(
     wanted: list[dict[str, Any]], chance: Any

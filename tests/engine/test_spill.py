@@ -104,7 +104,7 @@ class TestQueue:
         limit = 3 * BLOCK + 17
         queue = SpillQueue(1, limit)
         sent = seen = 0
-        for _ in range(200):
+        for _ in range(60):
             while queue.bytes < limit - 64:
                 queue.append(sent)
                 sent += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rxstream.adapters.cli import logs, main
+from rxstream.adapters.cli import main
 
 PAGE = Path(__file__).parents[2] / "docs" / "log.md"
 
@@ -29,8 +29,6 @@ def test_the_commands_of_the_page_are_understood(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # where log records go is set for a whole process, and this one has other tests to run
-    monkeypatch.setattr(logs, "configure", lambda verbose, level: None)
     (block,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
     for line in block.splitlines():
         words = shlex.split(line.partition(">")[0], comments=True)[1:]

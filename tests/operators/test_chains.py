@@ -220,7 +220,7 @@ def test_an_operator_by_itself_tells_what_it_tells_in_reactivex(
     assert told(ours(values, broken).pipe(*mine)) == told(theirs(values, broken).pipe(*expected))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(inputs, st.booleans(), chains)
 def test_a_chain_tells_what_the_same_chain_of_reactivex_tells(
     values: list[int], broken: bool, chain: list[Step]
@@ -230,7 +230,7 @@ def test_a_chain_tells_what_the_same_chain_of_reactivex_tells(
     assert told(ours(values, broken).pipe(*mine)) == told(theirs(values, broken).pipe(*expected))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(-3, 40), min_size=65, max_size=300), chains)
 def test_batches_make_no_difference(values: list[int], chain: list[Step]) -> None:
     mine = [operator for step in chain for operator in step(ops, rxstream)]
@@ -238,7 +238,7 @@ def test_batches_make_no_difference(values: list[int], chain: list[Step]) -> Non
     assert told(ours(values, False).pipe(*mine)) == told(theirs(values, False).pipe(*expected))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     inputs,
     st.builds(

@@ -323,7 +323,7 @@ class TestRefused:
 
     def test_a_function_of_a_notebook(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(work.square, "__module__", "__main__")
-        monkeypatch.delattr(sys.modules["__main__"], "__file__")
+        monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
         with pytest.raises(GraphError, match="square is defined in a notebook"):
             ops.map_process(work.square)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from rxstream.adapters.cli import logs, main
+from rxstream.adapters.cli import main
 from rxstream.adapters.logs import SQLiteLog
 from rxstream.codec import Binary, Encoder
 from rxstream.events import draft
@@ -72,8 +72,6 @@ def here(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Here:
     monkeypatch.chdir(tmp_path)
-    # where log records go is set for a whole process, and this one has other tests to run
-    monkeypatch.setattr(logs, "configure", lambda verbose, level: None)
     return Here(tmp_path, capfd)
 
 
