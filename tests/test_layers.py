@@ -31,7 +31,10 @@ LAYERS = [
     ["plugins"],
     ["__init__"],
     ["testing"],
-    ["adapters", "plugins.isolation"],  # the world outside: sources, sinks, logs, llm and what they share
+    [
+        "adapters",
+        "plugins.isolation",
+    ],  # the world outside: sources, sinks, logs, llm and what they share
     # people and programs
     ["adapters.web", "adapters.terminal", "adapters.cli", "examples", "plugins.examples"],
     ["__main__"],

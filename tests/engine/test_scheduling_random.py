@@ -193,7 +193,7 @@ def test_everyone_gets_a_turn_under_a_flood_of_ever_new_users(
     for number, made in enumerate(wanted):
         request = request_of(number, {**made, "needs": ()}, [])
         (running.append if scheduler.offer(request, 0) else waiting.add)(request.id)
-    for now in range(1, 500):
+    for now in range(1, 4_000):
         if not waiting:
             return
         for n in range(len(wanted) + 4 - scheduler.waiting):
