@@ -55,8 +55,8 @@ from rxstream.operators.create import (
     using,
 )
 from rxstream.operators.panes import Window
-from rxstream.plugins import Plugin, PluginManager, action
 from rxstream.pipeline import Pipeline, Result, Retry, Step, Streaming
+from rxstream.plugins import Plugin, PluginManager, action
 from rxstream.progress import progress
 from rxstream.replay import Replay, Rerun, replay, rerun
 from rxstream.sink import Sink
