@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from tests.benchmarks.harness import Row
+from tests.benchmarks.harness import Row, quiet
 
 _NAMES = (
     "chains",
@@ -25,7 +25,8 @@ _NAMES = (
 def _measure(name: str) -> Callable[[bool], list[Row]]:
     # imported when measured: one that needs a missing part leaves the others alone
     def measure(short: bool) -> list[Row]:
-        found: list[Row] = import_module(f"tests.benchmarks.{name}").measure(short)
+        with quiet():
+            found: list[Row] = import_module(f"tests.benchmarks.{name}").measure(short)
         return found
 
     return measure

@@ -8,15 +8,12 @@ opening of a log that holds a million events of an execution that was stopped in
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
-
-import structlog
 
 import rxstream as rxs
 from rxstream import operators as ops
@@ -97,7 +94,6 @@ def resume(events: int) -> tuple[float, float]:
 
 def measure(short: bool = False) -> list[Row]:
     """CPU time for each element with cuts over that without, then seconds to go on."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     count, rounds = (20_000, 3) if short else (100_000, 7)
     lines: list[Row] = []
     shapes: dict[str, Make] = {

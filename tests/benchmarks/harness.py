@@ -8,12 +8,16 @@ measured.
 from __future__ import annotations
 
 import gc
+import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import quantiles
 from typing import NamedTuple
+
+import structlog
 
 Samples = dict[str, list[float]]
 """What each way cost, a number for each round, in the order of the rounds."""
@@ -49,6 +53,17 @@ class Row:
     """What was asked for; empty where nothing was."""
     held: bool = True
     """Whether it is reached."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Errors only are logged: a line for each execution is not what is measured."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def spread(values: Sequence[float]) -> Spread:

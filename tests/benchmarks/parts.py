@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -12,14 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-import structlog
 
 from rxstream import Engine
 from rxstream.adapters.web import serve
 from rxstream.graph import Graph
-
-# what the command line does too: a line of log for each execution is not what is measured
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 @asynccontextmanager
