@@ -93,7 +93,7 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def log_records_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def log_records_stay(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command called in this process says nothing of where its log records go: other tests look at them."""
     monkeypatch.setattr("rxstream.adapters.cli.logs.configure", lambda *given, **named: None)
 
