@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rxstream.engine.asking import Asker
 from rxstream.events import Progress
@@ -92,3 +92,42 @@ class NodePort:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class Seeking(Protocol):
+    """A unit that goes on from an offset."""
+
+    node: Node
+    runtime: Runtime
+    start_offset: Any
+    """From where what is opened next goes on."""
+    next_offset: Any
+    """From where it would go on after the batch that comes next."""
+
+
+class SeekPort:
+    """A node's port for a source or a sink that says from where it would go on."""
+
+    def __init__(self, unit: Seeking) -> None:
+        self._at = unit
+        self._port = unit.runtime.port(unit.node)
+
+    @property
+    def execution_id(self) -> str:
+        return self._port.execution_id
+
+    @property
+    def node_id(self) -> str:
+        return self._port.node_id
+
+    def progress(
+        self, percentage: float | None, message: str | None = None, status: str | None = "running"
+    ) -> None:
+        self._port.progress(percentage, message, status)
+
+    @property
+    def start(self) -> Any:
+        return self._at.start_offset
+
+    def seek_point(self, offset: Any) -> None:
+        self._at.next_offset = offset

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rxstream.engine.island import ordinary
+from rxstream.engine.port import SeekPort
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import blame
 from rxstream.sink import Sink
@@ -27,7 +28,7 @@ class SinkUnit(Unit):
         """Whether the task runs or is about to; kept by whoever wakes it, not by the task."""
         self._batch: tuple[Any, ...] = ()
         """What is being written."""
-        self.offset: Any = None
+        self.start_offset: Any = None
         """Where the sink would go on after all that was written."""
         self.next_offset: Any = None
 
@@ -49,11 +50,11 @@ class SinkUnit(Unit):
 
     def snapshot(self) -> Any:
         """What is being written, and where the sink would go on before that."""
-        return (self._batch, self.offset)
+        return (self._batch, self.start_offset)
 
     def restore(self, state: Any) -> None:
-        self._batch, self.offset = state
-        self.next_offset = self.offset
+        self._batch, self.start_offset = state
+        self.next_offset = self.start_offset
 
     def _take(self) -> Sequence[Any]:
         return () if self.runtime.ended else self.inputs[0].take(BATCH)
@@ -63,7 +64,7 @@ class SinkUnit(Unit):
         counters = self.out.counters
         loop = asyncio.get_running_loop()
         try:
-            async with self._sink.open(_SinkPort(self)) as write:
+            async with self._sink.open(SeekPort(self)) as write:
                 while self._batch or not edge.exhausted:
                     items = self._batch or self._take()
                     if items:
@@ -71,7 +72,7 @@ class SinkUnit(Unit):
                         await write(items)
                         counters.elements_in += len(items)
                         counters.elements_out += len(items)
-                        self._batch, self.offset = (), self.next_offset
+                        self._batch, self.start_offset = (), self.next_offset
                         self.touch()
                         continue
                     self._more = loop.create_future()
@@ -100,31 +101,3 @@ class SinkUnit(Unit):
         counters.ended("completed")
         self.runtime.root_ended()
         self.close()
-
-
-class _SinkPort:
-    """What a running `Sink` may see and say (`rxstream.sink.SinkPort`)."""
-
-    def __init__(self, unit: SinkUnit) -> None:
-        self._unit = unit
-        self._port = unit.runtime.port(unit.node)
-
-    @property
-    def execution_id(self) -> str:
-        return self._port.execution_id
-
-    @property
-    def node_id(self) -> str:
-        return self._port.node_id
-
-    def progress(
-        self, percentage: float | None, message: str | None = None, status: str | None = "running"
-    ) -> None:
-        self._port.progress(percentage, message, status)
-
-    @property
-    def start(self) -> Any:
-        return self._unit.offset
-
-    def seek_point(self, offset: Any) -> None:
-        self._unit.next_offset = offset

@@ -19,6 +19,7 @@ from typing import Any, Final
 from reactivex import Observable
 
 from rxstream.engine.island import CURRENT, ordinary
+from rxstream.engine.port import SeekPort
 from rxstream.engine.pushing import PushUnit, Subscribed
 from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
@@ -287,33 +288,13 @@ async def _close(iterator: AsyncIterator[Any]) -> None:
         await close()
 
 
-class _SourcePort:
+class _SourcePort(SeekPort):
     """What a running `Source` may see and say."""
 
     def __init__(self, unit: TaskUnit) -> None:
+        super().__init__(unit)
         self._unit = unit
-        self._port = unit.runtime.port(unit.node)
-
-    @property
-    def execution_id(self) -> str:
-        return self._port.execution_id
-
-    @property
-    def node_id(self) -> str:
-        return self._port.node_id
-
-    def progress(
-        self, percentage: float | None, message: str | None = None, status: str | None = "running"
-    ) -> None:
-        self._port.progress(percentage, message, status)
 
     @property
     def wanted(self) -> int:
         return self._unit.wanted
-
-    @property
-    def start(self) -> Any:
-        return self._unit.start_offset
-
-    def seek_point(self, offset: Any) -> None:
-        self._unit.next_offset = offset
