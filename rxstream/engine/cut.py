@@ -98,8 +98,6 @@ class Cut:
                 self._parts.setdefault(node, set()).add(part)
         self._stored = dict(stored)
         """What nodes that are not wired yet are to go on from."""
-        self.values = 0
-        """Bytes of state given on so far."""
 
     # -- what is told of the graph -------------------------------------------------------------
 
@@ -156,7 +154,6 @@ class Cut:
             delta = self._changes(node, state, wiped=node in deltas)
             if delta is not None:
                 deltas[node] = delta
-        self.values += sum(len(v) for delta in deltas.values() for v in delta.set.values())
         return deltas
 
     def _look(
