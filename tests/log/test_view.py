@@ -54,11 +54,13 @@ async def test_it_follows_what_is_being_written(path: Path) -> None:
     await log.open()
     await begin(log, "e1", 1)
     view = await viewed(path)
-    following = asyncio.create_task(drained(await view.follow("e1")))
+    reader = await view.follow("e1")
+    seen = await reader.next()
     await add(log, "e1", 2, 3)
-    await asyncio.sleep(0.1)
+    while len(seen) < 3:
+        seen += await reader.next()
     await finish(log)
-    assert data(await following)[:3] == [1, 2, 3]
+    assert data(seen + await drained(reader))[:3] == [1, 2, 3]
     assert view.epoch == log.epoch
     await view.close()
     await log.close()
