@@ -27,8 +27,11 @@ LAYERS = [
     ["replay"],
     ["asking", "progress"],  # said by a user's code to the engine that runs it
     ["operators"],
+    ["models"],
     ["pipeline"],
     ["plugins"],
+    ["tools"],
+    ["agent"],
     ["__init__"],
     ["testing"],
     [

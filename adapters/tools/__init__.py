@@ -1,0 +1,1 @@
+"""Tools that touch the world: commands, files, the screen, the web."""

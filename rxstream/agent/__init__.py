@@ -1,0 +1,1 @@
+"""The agent loop: turns of a model and its tools as one Stream."""

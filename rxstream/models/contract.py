@@ -1,0 +1,85 @@
+"""What a language model is asked and what it says: one vocabulary, whoever the provider is.
+
+An answer is made of elements, plain dicts with a `type`:
+
+    token {text} · reasoning {text} · tool_call {id, name, arguments} · restarted {message}
+    error {kind, message, retryable} · done {text, usage, timings, finish_reason, metadata}
+
+`arguments` is the object the model gave, or the text itself where it is not a JSON object. `done` is the last
+element of every whole answer and holds its whole text; an answer without it failed. After `restarted` the
+answer begins anew and what came of it before does not count. Must not know any provider.
+
+A message is a plain dict: `role` is `system`, `user`, `assistant` or `tool`, `content` its text or a list of
+parts (`{"type": "text", "text": …}`, `{"type": "image", "data": Binary}`). One of the assistant may have
+`tool_calls`, a list of `{id, name, arguments}`; one of a tool has the `tool_call_id` it answers and the
+tool's `name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+Element: TypeAlias = dict[str, Any]
+"""A plain dict with a `type`."""
+
+Message: TypeAlias = Mapping[str, Any]
+"""`{"role": …, "content": …}`."""
+
+Tell: TypeAlias = Callable[[float | None, str], None]
+"""Told how far something is: a percentage or None, and what is being done. On the event loop."""
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """What a model is told of a tool; `parameters` is a JSON Schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked. `options` are further fields of the request, as the provider names them."""
+
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec] = ()
+    max_tokens: int | None = None
+    temperature: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What of an answer was given on before it broke off; plain data can be made of it with `astuple`."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[Element, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.text or self.reasoning or self.calls)
+
+
+class Model(Protocol):
+    """One model of one provider, ready to be asked any number of times, also at once."""
+
+    @property
+    def name(self) -> str:
+        """`provider:name`, as it is asked for."""
+        ...
+
+    def answer(
+        self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
+    ) -> AsyncIterator[Sequence[Element]]:
+        """Ask, and give what comes as it comes, in batches; an async generator.
+
+        What was `delivered` of an earlier attempt is not given again: the answer goes on behind it where
+        the provider can, else it is asked anew and the same beginning is dropped, else `restarted` comes
+        first. Network errors are retried inside by the same rules. Raises `ModelError`-like errors of
+        `rxstream.errors`; closing it ends the request.
+        """
+        ...

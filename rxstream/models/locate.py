@@ -1,0 +1,38 @@
+"""Finds a model by what the user calls it: `provider:name`.
+
+Providers are entry points of the group `rxstream.models`, named as the part before the colon; each is a
+callable from the name behind the colon, and the options of whoever asks, to a `Model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from rxstream.errors import AuthorError, MissingExtra
+from rxstream.models.contract import Model
+
+
+def open_model(name: str | Model, **options: Any) -> Model:
+    """The model of that name; one that is a model already is given back. Starts nothing.
+
+    `options` go to the provider (`base_url`, `api_key`, …). Raises `AuthorError` for a provider nobody knows.
+    """
+    if not isinstance(name, str):
+        return name
+    provider, _, model = name.partition(":")
+    found = entry_points(group="rxstream.models", name=provider)
+    if not found or not model:
+        known = sorted(point.name for point in entry_points(group="rxstream.models"))
+        written = ", ".join(f"{each}:NAME" for each in known)
+        raise AuthorError(
+            f"{name[:80]!r} names no model: write one of {written}", code="unknown_model"
+        )
+    try:
+        factory = cast("Callable[..., Model]", next(iter(found)).load())
+    except ImportError as error:
+        raise MissingExtra(
+            f"models of {provider} need {error.name}: pip install {error.name}"
+        ) from error
+    return factory(model, **options)
