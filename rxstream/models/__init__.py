@@ -1,5 +1,6 @@
 """Language models: what any of them is asked, what its answer is made of, and how one is found by name."""
 
+from rxstream.models.budget import Budget, BudgetSpent, Prices
 from rxstream.models.contract import (
     Delivered,
     Element,
@@ -9,14 +10,21 @@ from rxstream.models.contract import (
     Tell,
     ToolSpec,
 )
+from rxstream.models.ledger import Entry, Ledger, Spent
 from rxstream.models.locate import open_model
 
 __all__ = [
+    "Budget",
+    "BudgetSpent",
     "Delivered",
     "Element",
+    "Entry",
+    "Ledger",
     "Message",
     "Model",
+    "Prices",
     "Question",
+    "Spent",
     "Tell",
     "ToolSpec",
     "open_model",

@@ -1,0 +1,193 @@
+"""What an execution's models have used: a count of tokens, kept while answers come, that stops at a budget.
+
+Each answer is an `Entry` of its own, so any number may come at once. While one comes, its tokens are
+estimated from what came; its `done` says what they were. What was used when a process died is given back
+with `Ledger(spent=…)`. Counts what it is shown: it neither asks models nor knows who does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rxstream.models.budget import Budget, BudgetSpent, Prices
+from rxstream.models.contract import Element
+from rxstream.operators._clock import loop_time
+
+_CHARACTERS: Final = 4
+"""Of a token, about, where more than one comes in an element."""
+
+_PROMPT: Final = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
+_COMPLETION: Final = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count")
+"""How providers call them."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was used so far."""
+
+    prompt: int = 0
+    """Tokens of questions."""
+    completion: int = 0
+    """Tokens of answers, those thrown away too."""
+    replayed: int = 0
+    """Characters that came once more after an answer had broken off, and were dropped."""
+    attempts: int = 0
+    answers: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Of questions and answers together."""
+        return self.prompt + self.completion
+
+
+class Ledger:
+    """Counts, and says when a budget is spent.
+
+    `tell` is called with a name of `Spent` and by how much it grew, whenever it did.
+    """
+
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        *,
+        spent: Spent | None = None,
+        tell: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self.budget = budget or Budget()
+        self._tell = tell or (lambda name, amount: None)
+        self._before = spent or Spent()
+        self._totals = {name: getattr(self._before, name) for name in _COUNTED}
+        self._estimated = 0
+        """Tokens of answers that have not ended."""
+        self._begun = loop_time()
+
+    @property
+    def spent(self) -> Spent:
+        """What was used so far, with an estimate of what is coming."""
+        counts = {**self._totals, "completion": self._totals["completion"] + self._estimated}
+        prices = self.budget.prices or Prices(0.0, 0.0)
+        cost = prices.of(counts["prompt"], counts["completion"])
+        return Spent(**counts, seconds=self._before.seconds + loop_time() - self._begun, cost=cost)
+
+    @property
+    def tokens_left(self) -> int | None:
+        """How many more tokens there may be, at least 0; None where there is no limit."""
+        if self.budget.tokens is None:
+            return None
+        return max(0, self.budget.tokens - self.spent.tokens)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How many more seconds there are, at least 0; None where there is no limit."""
+        if self.budget.seconds is None:
+            return None
+        return max(0.0, self.budget.seconds - self.spent.seconds)
+
+    def check(self) -> None:
+        """Raises `BudgetSpent` when nothing is left of some limit."""
+        budget, spent = self.budget, self.spent
+        for what, used, limit in (
+            ("tokens", spent.tokens, budget.tokens),
+            ("answers", spent.answers, budget.turns),
+            ("cost", spent.cost, budget.cost),
+            ("seconds", spent.seconds, budget.seconds),
+        ):
+            if limit is not None and used >= limit:
+                raise BudgetSpent(
+                    f"the budget of {limit:g} {what} is spent ({round(used, 6):g} used): allow more, or ask "
+                    "for less"
+                )
+
+    def answer(self) -> Entry:
+        """Begin to count one answer. Raises `BudgetSpent` when it may not be asked for any more."""
+        self.check()
+        return Entry(self)
+
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raises `BudgetSpent` in what is inside when its seconds are over."""
+        try:
+            async with asyncio.timeout(self.seconds_left) as watch:
+                yield
+        except TimeoutError:
+            if watch.expired():
+                self.check()
+            raise
+
+    # -- for entries ---------------------------------------------------------------------------
+
+    def add(self, name: str, amount: int) -> None:
+        """Count so many more of a field of `Spent`."""
+        if amount:
+            self._totals[name] += amount
+            self._tell(name, amount)
+
+    def estimate(self, amount: int) -> None:
+        """So many more, or fewer, tokens are coming that nobody has told."""
+        self._estimated += amount
+
+
+class Entry:
+    """One answer in a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._coming = 0
+        self._told = False
+
+    def take(self, elements: Iterable[Element]) -> None:
+        """Count what came. Raises `BudgetSpent` when that was too much; never at the end of an answer."""
+        for element in elements:
+            kind = element["type"]
+            if kind in ("token", "reasoning"):
+                self._expect(estimated(element["text"]))
+            elif kind == "tool_call":
+                self._expect(estimated(str(element["arguments"])))
+            elif kind == "done":
+                self._done(element)
+        if not self._told and self._ledger.budget != _NO_LIMIT:
+            self._ledger.check()
+
+    def end(self) -> None:
+        """Nothing more comes: of an answer that broke off the estimate counts. Idempotent."""
+        coming = self._coming
+        self._expect(-coming)
+        self._ledger.add("completion", coming)
+
+    def _expect(self, amount: int) -> None:
+        self._coming += amount
+        self._ledger.estimate(amount)
+
+    def _done(self, done: Element) -> None:
+        usage, metadata = done.get("usage") or {}, done.get("metadata") or {}
+        completion = told_tokens(usage, _COMPLETION)
+        if completion is not None:
+            self._expect(-self._coming)
+            self._ledger.add("completion", completion)
+        self.end()
+        self._told = True
+        self._ledger.add("prompt", told_tokens(usage, _PROMPT) or 0)
+        self._ledger.add("attempts", int(metadata.get("attempts") or 1))
+        self._ledger.add("replayed", int(metadata.get("replayed") or 0))
+        self._ledger.add("answers", 1)
+
+
+def estimated(text: str) -> int:
+    """About how many tokens an element of this text is: one, unless it is long."""
+    return max(1, len(text) // _CHARACTERS) if text else 0
+
+
+def told_tokens(usage: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    """What a provider told under one of these names."""
+    found = next((usage[name] for name in names if isinstance(usage.get(name), int | float)), None)
+    return None if found is None else int(found)
+
+
+_COUNTED: Final = ("prompt", "completion", "replayed", "attempts", "answers")
+_NO_LIMIT: Final = Budget()
