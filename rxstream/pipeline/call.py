@@ -66,10 +66,12 @@ class StepCall(Call):
 
     # -- what the step says --------------------------------------------------------------------
 
-    def progress(self, fraction: float | None, message: str | None) -> None:
+    def progress(
+        self, fraction: float | None, message: str | None, status: str | None = "running"
+    ) -> None:
         """Say how far it is."""
         self.fraction = 0.0 if fraction is None else min(1.0, max(0.0, fraction))
-        self.unit.tell_progress(None if fraction is None else self.fraction, message)
+        self.unit.tell_progress(None if fraction is None else self.fraction, message, status)
 
     async def emit(self, item: Any) -> None:
         """Show an item, unless it was shown before; waits where the log has no room."""

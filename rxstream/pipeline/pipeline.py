@@ -19,6 +19,7 @@ from rxstream.indexed import indexed
 from rxstream.operator import OperatorSpec
 from rxstream.pipeline.data import INPUT
 from rxstream.pipeline.ending import Ending
+from rxstream.pipeline.objectives import SLO, Objectives
 from rxstream.pipeline.policy import ONCE, Retry, Streaming
 from rxstream.pipeline.settings import Family, StepSettings, When
 from rxstream.pipeline.step import Step, as_step, name_of
@@ -44,10 +45,15 @@ class _Added:
     fallback: Any
     where: str
 
+    @property
+    def resumable(self) -> bool:
+        """Whether whatever it calls may be called again."""
+        return self.step.resumable and getattr(self.fallback, "resumable", True)
+
     def arguments(self) -> dict[str, Any]:
         """What the graph shows."""
         said = {
-            "step": type(self.step).__name__,
+            **(self.step._arguments or {"step": type(self.step).__name__}),
             "when": self.when,
             "each": self.each,
             "retry": None if self.retry is ONCE else self.retry.attempts,
@@ -63,7 +69,8 @@ class Pipeline:
 
     A step's data is what the pipeline was given, updated with the results of all steps it comes after; the
     result is that of all steps. `streaming` shows what the steps show and how far they are; without it the
-    result is the same and only the lifecycle is recorded.
+    result is the same and only the lifecycle is recorded. `slos` are promises that are judged over all its
+    executions on an engine; one that is broken is an `slo_breached` event of the execution that broke it.
     """
 
     def __init__(
@@ -74,6 +81,7 @@ class Pipeline:
         streaming: Streaming | bool = False,
         resumable: bool = False,
         resources: Mapping[str, int] | None = None,
+        slos: Sequence[SLO] = (),
     ) -> None:
         check_name(name, author_line())
         self.name = name
@@ -81,6 +89,7 @@ class Pipeline:
         self.streaming = Streaming(streaming) if isinstance(streaming, bool) else streaming
         self.resumable = resumable
         self.resources = dict(resources or {})
+        self.slos = _promised(name, slos)
         self._steps: dict[str, _Added] = {}
 
     @classmethod
@@ -165,7 +174,13 @@ class Pipeline:
 
         draw.__name__ = self.name
         draw.__doc__ = self.description or None
-        return Graph(draw, self.name, resumable=self.resumable, resources=self.resources)
+        return Graph(
+            draw,
+            self.name,
+            resumable=self.resumable,
+            resources=self.resources,
+            objectives=Objectives(self.slos) if self.slos else None,
+        )
 
     async def start(self, data: dict[str, Any] | None = None) -> Any:
         """Start it on a default engine in memory; returns the Execution."""
@@ -215,7 +230,7 @@ class Pipeline:
                 "unit",
                 make=lambda mine=settings[name]: StepUnit(mine),  # type: ignore[misc]  # its default is its type
                 arguments=added.arguments(),
-                resumable=True,
+                resumable=added.resumable,
             )
             inputs = [streams[other] for other in dict.fromkeys(added.after)] or [first]
             streams[name] = Stream(spec, inputs, added.where).named(name)
@@ -262,6 +277,16 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {', '.join(self._steps)}>"
+
+
+def _promised(pipeline: str, slos: Sequence[SLO]) -> tuple[SLO, ...]:
+    names = [slo.name for slo in slos]
+    for name in names:
+        if names.count(name) > 1:
+            raise GraphError(
+                f"pipeline {pipeline!r} has two SLOs named {name!r}: give one a `name` of its own"
+            )
+    return tuple(slos)
 
 
 def _undoes(step: Any) -> bool:

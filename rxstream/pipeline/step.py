@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, overload
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
 
 from rxstream.asking import ask
 from rxstream.engine.asking import CALL
@@ -26,8 +26,12 @@ class Step:
     given and what it returned; it may be called again after a crash.
     """
 
-    name: ClassVar[str | None] = None
+    name: str | None = None
     """What it is called in a pipeline, unless `Pipeline.add` says otherwise; else the class's name."""
+    resumable: bool = True
+    """Whether it may be called again after a crash; with a step that may not, a pipeline cannot go on."""
+    _arguments: Mapping[str, Any] | None = None
+    """What a graph shows of it; its class if None."""
 
     def run(self, data: dict[str, Any]) -> Any:
         """Do the work: an `async def` that returns a dict, or an asynchronous generator.

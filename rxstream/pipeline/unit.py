@@ -19,6 +19,7 @@ import structlog
 
 from rxstream.codec import Encoder
 from rxstream.engine.asking import CALL
+from rxstream.engine.island import CURRENT
 from rxstream.engine.op import Changes
 from rxstream.engine.stored_error import store_error
 from rxstream.engine.unit import Unit
@@ -28,6 +29,7 @@ from rxstream.events import MAX_EVENT_BYTES, Progress
 from rxstream.failures import classify_failure, retry_after
 from rxstream.pipeline.call import PENDING, StepCall
 from rxstream.pipeline.data import Entries, How, Result, failed, folded, united
+from rxstream.pipeline.port import CallPort
 from rxstream.pipeline.settings import StepSettings
 
 _log = structlog.get_logger("rxstream.pipeline")
@@ -144,6 +146,7 @@ class StepUnit(Unit):
         try:
             while call is not None:
                 CALL.set(call)
+                CURRENT.set(CallPort(self.runtime.port(self.node), call))
                 self.active.add(call)
                 result = await self._led(call)
                 self.active.discard(call)
@@ -309,7 +312,9 @@ class StepUnit(Unit):
 
     # -- telling -------------------------------------------------------------------------------
 
-    def tell_progress(self, fraction: float | None, message: str | None) -> None:
+    def tell_progress(
+        self, fraction: float | None, message: str | None, status: str | None = "running"
+    ) -> None:
         """How far it is; of one with `each`, how far all of it is."""
         streaming = self.settings.streaming
         if not (streaming.enabled and streaming.emit_progress):
@@ -318,7 +323,8 @@ class StepUnit(Unit):
             done = len(self.calls) - self.left
             fraction = (done + sum(call.fraction for call in self.active)) / len(self.calls)
             message = message or f"{done} of {len(self.calls)}"
-        self.runtime.port(self.node).progress(None if fraction is None else fraction * 100, message)
+        percentage = None if fraction is None else fraction * 100
+        self.runtime.port(self.node).progress(percentage, message, status)
 
     def show(self, call: StepCall, items: Sequence[Any]) -> None:
         """Record items; one that cannot be is left out, and that is said once."""
