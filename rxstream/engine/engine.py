@@ -20,10 +20,12 @@ from typing import Any, Final, Literal, Self
 
 import structlog
 
+from rxstream.engine.cut import States
 from rxstream.engine.dependencies import Dependencies, look_up, settle
 from rxstream.engine.draining import bring_to_rest
 from rxstream.engine.execution import GRACE_S, Execution
 from rxstream.engine.fusion import FUSE
+from rxstream.engine.judging import Judge, Judges, report_to
 from rxstream.engine.queue import Queue, doom
 from rxstream.engine.requeue import age_s, marked, plan_again
 from rxstream.engine.requirements import Requirements, check
@@ -97,6 +99,7 @@ class Engine:
         self._queue = Queue(scheduler, self._run)
         self._waited_since = float("-inf")
         self.resources = Resources(self._queue)
+        self._judges = Judges(self.log)
         self._grace_s = grace_s
         self._fuse = fuse
         self._executions: OrderedDict[str, Execution] = OrderedDict()
@@ -199,16 +202,30 @@ class Engine:
             return graph or self.graph(record.graph)
 
         if record.status == Status.QUEUED:
-            return await self._wait_again(*plan_again(record, found))
+            plan, record = plan_again(record, found)
+            return await self._wait_again(plan, record, await self._judges.of(found()))
         states = await self.log.states(execution_id)
         plan = plan_of(record, found, states)
-        execution = Execution(
-            plan, record, self.log, None, self._grace_s, self.url_prefix, stored=states
-        )
+        execution = self._made(plan, record, await self._judges.of(found()), stored=states)
         self._queue.hold(Requirements.of(record).request(execution_id, record.priority))
         self._keep(execution)
         self._run(execution)
         _log.info("execution goes on", execution_id=execution_id, graph=record.graph)
+        return execution
+
+    def _made(
+        self,
+        plan: Plan,
+        record: ExecutionRecord,
+        judge: Judge | None,
+        leaving: Literal["cancel"] | None = None,
+        stored: States | None = None,
+    ) -> Execution:
+        execution = Execution(
+            plan, record, self.log, leaving, self._grace_s, self.url_prefix, stored
+        )
+        if judge is not None:
+            report_to(judge, execution.recorder, execution.id)
         return execution
 
     def _saved(self, execution_id: str, info: CheckpointInfo) -> None:
@@ -216,10 +233,12 @@ class Engine:
         if execution is not None:
             execution.saved(info)
 
-    async def _wait_again(self, plan: Plan, record: ExecutionRecord) -> Execution:
+    async def _wait_again(
+        self, plan: Plan, record: ExecutionRecord, judge: Judge | None
+    ) -> Execution:
         wanted = Requirements.of(record)
         known = await look_up(wanted, self._executions, self.log.record, strict=False)
-        execution = Execution(plan, record, self.log, None, self._grace_s, self.url_prefix)
+        execution = self._made(plan, record, judge)
         self._keep(execution)
         now = asyncio.get_running_loop().time()
         # whatever the system's clock did meanwhile, nobody passes who came earlier
@@ -278,6 +297,7 @@ class Engine:
             self.resources.totals,
         )
         plan = bound.build()
+        judge = await self._judges.of(bound)
         known = await look_up(wanted, self._executions, self.log.record)
         self._check_open()  # again, because that may have taken a while
         for finding in plan.findings:
@@ -299,7 +319,7 @@ class Engine:
             detail=wanted.detail(),
         )
         leaving = on_last_listener or (None if detached else "cancel")
-        execution = Execution(plan, record, self.log, leaving, self._grace_s, self.url_prefix)
+        execution = self._made(plan, record, judge, leaving)
         beginning = self._admit(execution, wanted, settle(wanted, known), bound)
         try:
             await beginning
@@ -428,6 +448,7 @@ class Engine:
             self._events + sum(e.recorder.events for e in alive),
             self._commits + sum(e.recorder.commits for e in alive),
             [e.statistics() for e in alive],
+            self._judges.statuses(),
         )
 
 

@@ -18,7 +18,7 @@ import structlog
 
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, LogError, classify
-from rxstream.events import MAX_EVENT_BYTES, Draft, EventType, draft, timestamp
+from rxstream.events import MAX_EVENT_BYTES, TERMINAL, Draft, EventType, draft, timestamp
 from rxstream.log.contract import Commit, Delta, EventLog, ExecutionRecord
 
 TICK_S: Final = 0.005
@@ -74,6 +74,8 @@ class Recorder:
         self.failed: LogError | None = None
         """Why nothing more can be recorded."""
         self.on_failed: Callable[[LogError], None] = lambda error: None
+        self.on_fact: Callable[[str, str | None, Any], None] | None = None
+        """Told the type, step and data of each fact but most outputs; may add some."""
         self.events = 0
         self.commits = 0
         self._full_since: float | None = None
@@ -117,15 +119,20 @@ class Recorder:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Record a fact. Raises `CodecError` when it has no JSON form or is over 1 MiB."""
+        encoded = self._encoded(data, step_id)
+        if self.on_fact is not None and event_type in TERMINAL:
+            self.on_fact(event_type, step_id, data)
         made = draft(
             event_type,
             step_id,
-            self._encoded(data, step_id),
+            encoded,
             at=at,
             metadata=b"null" if metadata is None else orjson.dumps(metadata),
         )
         self._pending.append(made)
         self._pending_bytes += len(made.body)
+        if self.on_fact is not None and event_type not in TERMINAL:
+            self.on_fact(event_type, step_id, data)
         self._added()
 
     def add_outputs(
@@ -149,6 +156,8 @@ class Recorder:
                 size += len(body)
                 count += 1
                 last = encoded
+                if self.on_fact is not None and b'"tool_' in encoded:
+                    self.on_fact(EventType.STEP_OUTPUT, step_id, item)
         except CodecError as error:
             refused = error
         self._pending_bytes += size

@@ -80,6 +80,8 @@ class EngineStatistics:
     events: int
     commits: int
     executions: list[ExecutionStatistics] = field(default_factory=list)
+    objectives: dict[str, list[Any]] = field(default_factory=dict)
+    """How what they promise stands (`rxstream.pipeline.objectives.ObjectiveStatus`), by graph."""
 
 
 class NodeCounters:

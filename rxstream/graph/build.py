@@ -43,6 +43,7 @@ class Graph(Generic[P, R]):
         *,
         resumable: bool = False,
         resources: Mapping[str, int] | None = None,
+        objectives: Any = None,
     ) -> None:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise GraphError(
@@ -58,6 +59,8 @@ class Graph(Generic[P, R]):
         self.resumable = resumable
         self.resources = dict(resources or {})
         """What an execution of it holds from its start to its end, unless it is started with others."""
+        self.objectives = objectives
+        """What it promises (`rxstream.engine.judging.Objectives`), or None."""
         self.description = (inspect.getdoc(function) or "").partition("\n\n")[0].replace("\n", " ")
         self._parameters = Parameters(function)
         self._prefix: str | None = None
@@ -76,7 +79,13 @@ class Graph(Generic[P, R]):
 
     def named(self, prefix: str) -> Graph[P, R]:
         """The same graph, whose nodes will be `prefix.…` where it is nested."""
-        copy = Graph(self.function, self.name, resumable=self.resumable, resources=self.resources)
+        copy = Graph(
+            self.function,
+            self.name,
+            resumable=self.resumable,
+            resources=self.resources,
+            objectives=self.objectives,
+        )
         copy._prefix = prefix
         return copy
 

@@ -1,43 +1,31 @@
 """How reliable executions are, folded from their events: live as a sink, or from a log, with equal results.
 
 Only what has ended counts: a step that still runs has neither succeeded nor failed. Where there is nothing to
-measure a figure is None, never a perfect score. Must not know who runs what it is told of.
+measure a figure is None, never a perfect score. With a window, executions count that run, or ended in so many
+seconds before the last fact. Must not know who runs what it is told of.
 """
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from typing import Any, ClassVar, Final, Self
 
-from rxstream.events import EventType, StreamEvent
+from rxstream.events import TERMINAL, EventType, StreamEvent
 from rxstream.log import EventLog
+from rxstream.pipeline.durations import MOST_DURATIONS, Durations, Spread
 from rxstream.sink import Sink, Write
 from rxstream.source import Port
-
-MOST_DURATIONS: Final = 100_000
-"""Durations that are kept, the newest; quantiles and means are of these."""
 
 MOST_ENDED: Final = 10_000
 """Ended executions that are remembered, so that one that is told twice is counted once."""
 
 _PAGE: Final = 100
 _EVENTS: Final = 1_000
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of some durations in milliseconds; a quantile is the smallest that so many are not above."""
-
-    count: int
-    mean: float
-    p50: float
-    p95: float
-    p99: float
 
 
 @dataclass(frozen=True)
@@ -72,32 +60,72 @@ class _Run:
         self.retries = 0
         self.asked = False
 
+    def sums(self) -> _Sums:
+        """What it adds to those that ended."""
+        good = sum(self.steps.values())
+        return _Sums(1, len(self.steps), good, len(self.undone), self.retries, self.asked)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What ended executions add up to."""
+
+    executions: int = 0
+    steps: int = 0
+    good: int = 0
+    undone: int = 0
+    retries: int = 0
+    asked: int = 0
+
+    def add(self, other: _Sums, sign: int = 1) -> None:
+        for name, value in zip(self.__slots__, astuple(other), strict=True):
+            setattr(self, name, getattr(self, name) + sign * value)
+
+    def shares(self) -> dict[str, float | None]:
+        return {
+            "SR": _share(self.good, self.steps),
+            "CR": _share(self.undone, self.steps),
+            "retries": _share(self.retries, self.executions),
+            "asked": _share(self.asked, self.executions),
+        }
+
 
 class Reliability(Sink[StreamEvent]):
-    """Folds the events of any number of executions; `execution.subscribe(reliability)` gives it one's."""
+    """Folds the events of any number of executions; `execution.subscribe(reliability)` gives it one's.
+
+    `window` is in seconds; None is all there ever was.
+    """
 
     name: ClassVar[str] = "reliability"
 
-    def __init__(self) -> None:
+    def __init__(self, window: float | None = None) -> None:
+        self._window = None if window is None else timedelta(seconds=window)
+        self._last: datetime | None = None
         self._runs: dict[str, _Run] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
-        self._executions = self._steps = self._good = self._undone = 0
-        self._retries = self._asked = 0
-        self._calls: deque[float] = deque(maxlen=MOST_DURATIONS)
-        self._durations: deque[float] = deque(maxlen=MOST_DURATIONS)
+        self._sums = _Sums()
+        self._leaving: list[tuple[datetime, int, _Sums]] = []
+        """A heap of what will leave the window, with a number that is nobody else's."""
+        self._count = 0
+        self._calls = Durations()
+        self._durations = Durations()
 
     @classmethod
-    async def of(cls, log: EventLog, graph: str | None = None) -> Self:
+    async def of(cls, log: EventLog, graph: str | None = None, window: float | None = None) -> Self:
         """From all that a log still has of one graph, or of all."""
-        made, after = cls(), None
+        made, after = cls(window), None
         while records := await log.records(graph=graph, limit=_PAGE, after=after):
             for record in records:
-                last = (await log.head(record.execution_id)).first - 1
-                while events := await log.read(record.execution_id, last, _EVENTS):
-                    made.add(events)
-                    last = events[-1].sequence or 0
+                await made.read(log, record.execution_id)
             after = records[-1].execution_id
         return made
+
+    async def read(self, log: EventLog, execution_id: str) -> None:
+        """Fold what a log still has of one execution."""
+        last = (await log.head(execution_id)).first - 1
+        while events := await log.read(execution_id, last, _EVENTS):
+            self.add(events)
+            last = events[-1].sequence or 0
 
     @asynccontextmanager
     async def open(self, port: Port) -> AsyncIterator[Write[StreamEvent]]:
@@ -111,78 +139,112 @@ class Reliability(Sink[StreamEvent]):
     def add(self, events: Iterable[StreamEvent]) -> None:
         """Fold events, of each execution in their order; one that was folded before is left out."""
         for event in events:
-            if event.execution_id in self._ended:
+            if event.sequence is None or event.execution_id in self._ended:
                 continue
             run = self._runs.setdefault(event.execution_id, _Run())
-            if event.sequence is None or event.sequence <= run.last:
+            if event.sequence <= run.last:
                 continue
             run.last = event.sequence
-            self._fold(run, event)
+            kind = event.event_type
+            if kind == EventType.STEP_OUTPUT and b'"tool_' not in event.json:
+                continue  # most are not looked into
+            self.fold(event.execution_id, kind, event.step_id, event.data, event.timestamp)
+
+    def fold(
+        self, execution_id: str, event_type: str, step: str | None, data: Any, at: datetime
+    ) -> None:
+        """Fold one fact, which was not folded before."""
+        self._last = at if self._last is None else max(self._last, at)
+        run = self._runs.setdefault(execution_id, _Run())
+        if event_type in TERMINAL:
+            self._end(execution_id, run, at)
+        else:
+            self._fold(run, event_type, step, data, at)
 
     def report(self) -> ReliabilityReport:
         """What can be said now."""
-        runs = self._runs.values()
-        executions = self._executions + len(runs)
-        steps = self._steps + sum(len(run.steps) for run in runs)
-        good = self._good + sum(sum(run.steps.values()) for run in runs)
-        undone = self._undone + sum(len(run.undone) for run in runs)
-        retries = self._retries + sum(run.retries for run in runs)
-        asked = self._asked + sum(run.asked for run in runs)
+        now = self._now()
         return ReliabilityReport(
-            executions=executions,
-            steps=steps,
-            SR=good / steps if steps else None,
-            CR=undone / steps if steps else None,
-            TCL=_spread(self._calls),
-            WCT=_spread(self._durations),
-            retries=retries / executions if executions else None,
-            asked=asked / executions if executions else None,
+            executions=now.executions,
+            steps=now.steps,
+            TCL=self._calls.spread(),
+            WCT=self._durations.spread(),
+            **now.shares(),
         )
 
-    def _fold(self, run: _Run, event: StreamEvent) -> None:
-        kind, step = event.event_type, event.step_id
+    def share(self, figure: str) -> float | None:
+        """`SR`, `CR`, `retries` or `asked` of the report."""
+        return self._now().shares()[figure]
+
+    @property
+    def executions(self) -> int:
+        """How many count."""
+        self._forget_old()
+        return self._sums.executions + len(self._runs)
+
+    def durations(self, figure: str) -> Durations:
+        """What `TCL` or `WCT` is of."""
+        self._forget_old()
+        return self._calls if figure == "TCL" else self._durations
+
+    def _now(self) -> _Sums:
+        """With what the executions that run add."""
+        self._forget_old()
+        now = _Sums()
+        now.add(self._sums)
+        for run in self._runs.values():
+            now.add(run.sums())
+        return now
+
+    def _forget_old(self) -> None:
+        if self._window is None or self._last is None:
+            return
+        before = self._last - self._window
+        self._calls.forget(before)
+        self._durations.forget(before)
+        while self._leaving and self._leaving[0][0] <= before:
+            self._sums.add(heappop(self._leaving)[2], -1)
+
+    def _fold(self, run: _Run, kind: str, step: str | None, data: Any, at: datetime) -> None:
         if kind == EventType.STEP_OUTPUT:
-            if b'"tool_' in event.json:  # most are not looked into
-                self._fold_call(run, event)
+            self._fold_call(run, step, data, at)
         elif kind == EventType.STEP_COMPLETE:
-            if step is not None and not event.data.get("skipped"):
+            if step is not None and not data.get("skipped"):
                 run.steps[step] = True
         elif kind == EventType.STEP_ERROR:
-            if event.data["will_retry"]:
+            if data["will_retry"]:
                 run.retries += 1
             elif step is not None:
                 run.steps[step] = False
         elif kind == EventType.STEP_PROGRESS:
-            if step is not None and event.data["status"] == "compensating":
+            if step is not None and data["status"] == "compensating":
                 run.undone.add(step)
         elif kind == EventType.INPUT_REQUESTED:
             run.asked = True
         elif kind == EventType.PIPELINE_START:
-            run.began = event.timestamp
-        elif event.terminal:
-            self._end(run, event)
+            run.began = at
 
-    def _fold_call(self, run: _Run, event: StreamEvent) -> None:
-        data = event.data
+    def _fold_call(self, run: _Run, step: str | None, data: Any, at: datetime) -> None:
         if not isinstance(data, dict):
             return
-        call = (event.step_id, str(data.get("id")))
+        call = (step, str(data.get("id")))
         if data.get("type") == "tool_call":
-            run.calls[call] = event.timestamp
+            run.calls[call] = at
         elif data.get("type") == "tool_result" and call in run.calls:
-            self._calls.append(_ms(run.calls.pop(call), event.timestamp))
+            self._calls.add(at, _ms(run.calls.pop(call), at))
 
-    def _end(self, run: _Run, event: StreamEvent) -> None:
+    def _end(self, execution_id: str, run: _Run, at: datetime) -> None:
         if run.began is not None:
-            self._durations.append(_ms(run.began, event.timestamp))
-        self._executions += 1
-        self._steps += len(run.steps)
-        self._good += sum(run.steps.values())
-        self._undone += len(run.undone)
-        self._retries += run.retries
-        self._asked += run.asked
-        del self._runs[event.execution_id]
-        self._ended[event.execution_id] = None
+            self._durations.add(at, _ms(run.began, at))
+        ended = run.sums()
+        self._sums.add(ended)
+        if self._window is not None:
+            heappush(self._leaving, (at, self._count, ended))
+            self._count += 1
+            if len(self._leaving) > MOST_DURATIONS:
+                self._sums.add(heappop(self._leaving)[2], -1)
+        del self._runs[execution_id]
+        self._ended[execution_id] = None
         if len(self._ended) > MOST_ENDED:
             self._ended.popitem(last=False)
 
@@ -191,13 +253,5 @@ def _ms(began: datetime, ended: datetime) -> float:
     return (ended - began).total_seconds() * 1_000
 
 
-def _spread(durations: Sequence[float]) -> Spread | None:
-    if not durations:
-        return None
-    sorted_ = sorted(durations)
-
-    def quantile(share: float) -> float:
-        return sorted_[max(0, math.ceil(share * len(sorted_)) - 1)]
-
-    mean = math.fsum(sorted_) / len(sorted_)  # the same in any order
-    return Spread(len(sorted_), mean, quantile(0.5), quantile(0.95), quantile(0.99))
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
