@@ -62,13 +62,17 @@ def test_what_is_said_about_scheduling() -> None:
 
 def test_what_is_said_about_pipelines(tmp_path: Path, monkeypatch: Any) -> None:
     page = DOCS / "pipelines.md"
-    first, failing, measured = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    first, failing, measured, promising = re.findall(
+        r"```python\n(.*?)```", page.read_text(), re.DOTALL
+    )
     space: dict[str, Any] = {}
     exec(compile(first, str(page), "exec"), space)
     assert space["result"]["total"] == 14
     exec(compile(measured, str(page), "exec"), space)
     assert space["live"] == space["again"]
     assert space["live"].SR == 1
+    exec(compile(promising, str(page), "exec"), space)
+    assert [slo.name for slo in space["promising"].slos] == ["SR >= 0.99", "WCT.p95 <= 2000"]
     exec(compile(failing, str(page), "exec"), space)
     assert space["undone"] == [17]
 

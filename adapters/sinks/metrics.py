@@ -145,7 +145,22 @@ def render_engine(engine: HasStatistics) -> str:
     events.add(now.events)
     commits = Family("rxstream_log_commits_total", "counter", "Commits to the log.")
     commits.add(now.commits)
-    return render([executions, events, commits, *_of_executions(now.executions)])
+    objectives = _of_objectives(now.objectives)
+    return render([executions, events, commits, *objectives, *_of_executions(now.executions)])
+
+
+def _of_objectives(objectives: Mapping[str, Sequence[Any]]) -> list[Family]:
+    value = Family("rxstream_slo_value", "gauge", "The figure an SLO is about, over its window.")
+    burning = Family("rxstream_slo_burn_rate", "gauge", "How many times too fast its budget goes.")
+    breached = Family("rxstream_slo_breached", "gauge", "Whether an SLO is broken.")
+    for graph, statuses in objectives.items():
+        for status in statuses:
+            labels = {"graph": graph, "slo": status.slo}
+            breached.add(int(status.breached), **labels)
+            for family, figure in ((value, status.value), (burning, status.burn_rate)):
+                if figure is not None:  # no data is no series, not a zero
+                    family.add(figure, **labels)
+    return [value, burning, breached]
 
 
 def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import rxstream as rxs
+from rxstream.adapters.sinks import render_engine
 from rxstream.errors import GraphError
 from rxstream.events import StreamEvent
 from rxstream.pipeline import SLO, Pipeline, Reliability, Step
@@ -66,6 +67,9 @@ async def test_a_broken_promise_is_told_once_until_it_was_kept_again() -> None:
         }
         (status,) = engine.statistics().objectives["p"]
         assert (status.breached, status.value) == (False, 8 / 11)
+        lines = render_engine(engine).splitlines()
+        assert 'rxstream_slo_breached{graph="p",slo="good"} 0' in lines
+        assert [line for line in lines if line.startswith("rxstream_slo_burn_rate{")]
         found = await told(engine, pipeline, [failing] * 3)
         assert [len(events) for events in found] == [0, 0, 1]
 
