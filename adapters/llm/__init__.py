@@ -2,11 +2,11 @@
 here.
 """
 
-from rxstream.adapters.llm.client import ChatSource, chat
-from rxstream.adapters.llm.dialect import Element, Message
+from rxstream.adapters.llm.chat import ChatSource, chat
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.adapters.llm.process import LocalEndpoint, local
 from rxstream.adapters.llm.weights import Model, fetch, models
+from rxstream.models import Element, Message
 
 __all__ = [
     "ChatSource",

@@ -1,9 +1,7 @@
-"""`chat`: the answer of a model as a stream.
+"""A model behind HTTP: one question is one request, and its answer comes as it is said.
 
-The answer is a cold stream of the elements of `dialect`, ends with one `done`, and asks the model
-again for each run. When it fails, its last element is an `error` that says what a reader needs to
-know, and then the stream fails with the same error, so a cut answer cannot be taken for a whole
-one. Whoever stops listening closes the connection, which frees the model.
+An attempt either ends with `done` or raises; whoever stops listening closes the connection, which frees the
+model. Whether to try again is not decided here. Must not know any provider.
 """
 
 from __future__ import annotations
@@ -11,210 +9,190 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import aiohttp
 import orjson
 
 from rxstream.adapters.http import failure, session
-from rxstream.adapters.llm.dialect import Dialect, Element, Message, Question
-from rxstream.adapters.llm.errors import ModelError
-from rxstream.adapters.llm.openai import OpenAIChat, error_text
-from rxstream.adapters.llm.process import local
-from rxstream.errors import AuthorError, classify
-from rxstream.source import Source, SourcePort
-from rxstream.stream import Stream, source
+from rxstream.adapters.llm.dialect import Dialect
+from rxstream.adapters.llm.errors import ModelError, refusal
+from rxstream.adapters.llm.messages import encoded
+from rxstream.errors import AuthorError
+from rxstream.models import Delivered, Element, Question, Tell
 
 SILENCE_S: Final = 120.0
 """How long a model may say nothing before it is given up."""
+CONNECT_S: Final = 30.0
 _ERROR_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Provider:
-    """Who answers for `provider:model`; `key_variable` is the environment's name for the key."""
+class Address:
+    """Where a server listens, and as whom to ask; `close` where it cannot keep connections."""
 
-    dialect: Dialect
-    base_url: str = ""
-    key_variable: str = ""
-
-
-_PROVIDERS: Final[Mapping[str, Provider]] = {
-    "local": Provider(OpenAIChat()),
-    "openai": Provider(OpenAIChat(), "https://api.openai.com/v1", "OPENAI_API_KEY"),
-}
-
-
-def chat(
-    messages: str | Sequence[Message],
-    *,
-    model: str = "local:smollm2",
-    max_tokens: int | None = 512,
-    temperature: float | None = None,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    **options: Any,
-) -> Stream[Element]:
-    """Ask a model; a text is one message of the user.
-
-    `model` is `provider:name`; providers are `local` (fetched and started on first use) and `openai`,
-    which with a `base_url` is any server that speaks its chat completions. Without `api_key` the
-    provider's environment variable is read when the stream runs. `options` are further fields of
-    the request. Raises `AuthorError` for an unknown provider.
-
-        token(text) token(text) … done(text, usage, timings, finish_reason, metadata)
-    """
-    provider, _, name = model.partition(":")
-    if provider not in _PROVIDERS or not name:
-        known = ", ".join(f"{known}:NAME" for known in _PROVIDERS)
-        raise AuthorError(f"{model[:80]!r} names no model: write one of {known}")
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    question = Question(name, tuple(messages), max_tokens, temperature, options)
-    return source(ChatSource(provider, question, base_url, api_key))
-
-
-@dataclass(frozen=True)
-class _Address:
     url: str
-    api_key: str | None = field(repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    close: bool = False
 
 
-class ChatSource(Source[Element]):
-    """One question to one model, asked anew in each run."""
+Reach = Callable[[Tell], AbstractAsyncContextManager[Address]]
+"""Gives the address while it is used; told how far it is where a server has to be started first."""
 
-    name: ClassVar[str] = "chat"
-    endless = False
+
+class HTTPModel:
+    """One model of one provider, asked in one dialect.
+
+    `continues` says whether it goes on behind an assistant's message that is the last of the question.
+    `hints` say what to do, by the code of an error.
+    """
 
     def __init__(
-        self, provider: str, question: Question, base_url: str | None, api_key: str | None
+        self,
+        name: str,
+        dialect: Dialect,
+        reach: Reach,
+        *,
+        continues: bool = False,
+        hints: Mapping[str, str] | None = None,
     ) -> None:
-        self._provider = provider
-        self._question = question
-        self._base_url = base_url
-        self._api_key = api_key
+        self.name = name
+        self.continues = continues
+        self._dialect = dialect
+        self._reach = reach
+        self._hints = hints or {}
 
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """The model and the last message, shortened; never the key."""
-        question = self._question
-        last = question.messages[-1].get("content", "") if question.messages else ""
-        shown = {
-            "model": f"{self._provider}:{question.model}",
-            "prompt": last if len(str(last)) <= 80 else f"{str(last)[:79]}…",
-            "max_tokens": question.max_tokens,
-            "temperature": question.temperature,
-        }
-        return {name: value for name, value in shown.items() if value is not None}
+    def __repr__(self) -> str:
+        return f"<model {self.name}>"
 
-    async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Element]]:
-        """Ask, and give what comes as it comes."""
+    async def answer(
+        self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
+    ) -> AsyncIterator[Sequence[Element]]:
+        """One attempt; `delivered` is not honoured here."""
+        async with contextlib.aclosing(self.attempt(question, tell)) as answer:
+            async for batch in answer:
+                yield batch
+
+    async def attempt(
+        self, question: Question, tell: Tell | None = None
+    ) -> AsyncGenerator[Sequence[Element], None]:
+        """Ask once, from the beginning. Raises what a reader can act on, `ModelError` mostly."""
+        say = tell or (lambda percentage, message: None)
+        body = encoded(self._dialect.body(self.name.partition(":")[2], question)).encode()
+        key: str | None = None
         try:
-            async with contextlib.aclosing(self._answer(port)) as answer:
-                async for batch in answer:
-                    yield batch
+            async with self._reach(say) as address:
+                key = address.api_key
+                async with contextlib.aclosing(self._asked(address, body, say)) as answer:
+                    async for batch in answer:
+                        yield batch
         except Exception as error:
-            told = self._explain(error)
-            yield [
-                {
-                    "type": "error",
-                    "kind": classify(told)["kind"],
-                    "message": classify(told)["message"],
-                    "retryable": getattr(told, "retryable", False),
-                }
-            ]
+            told = self._explained(error, key)
             if told is error:
                 raise
             raise told from error
 
-    async def _answer(self, port: SourcePort) -> AsyncGenerator[Sequence[Element], None]:
-        provider = _PROVIDERS[self._provider]
+    async def _asked(
+        self, address: Address, body: bytes, say: Tell
+    ) -> AsyncGenerator[Sequence[Element], None]:
         loop = asyncio.get_running_loop()
-        decoder = provider.dialect.decoder()
-        count, first_ms = 0, None
-        async with self._asked(provider, port) as address:
-            asked_at = loop.time()
-            port.progress(None, "waiting for the first token")
-            async with self._post(provider.dialect, address) as response:
-                while not decoder.ended:
-                    chunk = await response.content.readany()
-                    elements = decoder.feed(chunk) if chunk else decoder.finish()
-                    if elements and first_ms is None:
-                        first_ms = round((loop.time() - asked_at) * 1_000, 1)
-                    count += sum(element["type"] == "token" for element in elements)
-                    if chunk and elements:
-                        port.progress(None, _tokens(count))
-                        yield elements
-                    if not chunk:
-                        break
-                else:
-                    elements = decoder.finish()
-            duration_ms = round((loop.time() - asked_at) * 1_000, 1)
-            timings = {"first_token_ms": first_ms, "duration_ms": duration_ms}
-            done = elements[-1]
-            yield [*elements[:-1], {**done, "timings": {**done["timings"], **timings}}]
-            port.progress(100.0, f"{_tokens(count)} in {duration_ms / 1_000:.1f} s", "done")
+        decoder = self._dialect.decoder()
+        asked_at = loop.time()
+        first_at: float | None = None
+        say(None, "waiting for the first token")
+        async with self._post(address, body) as response:
+            elements: list[Element] = []
+            while not decoder.ended:
+                chunk = await response.content.readany()
+                if not chunk:
+                    break
+                elements = decoder.feed(chunk)
+                if elements:
+                    if first_at is None:
+                        first_at = loop.time()
+                    yield elements
+            elements = decoder.finish()
+        ended_at = loop.time()
+        done = elements[-1]
+        timings = {"first_token_ms": None, "duration_ms": _ms(ended_at - asked_at)}
+        if first_at is not None:
+            timings["first_token_ms"] = _ms(first_at - asked_at)
+            tokens = (done["usage"] or {}).get("completion_tokens", 0)
+            if tokens > 1 and ended_at > first_at:
+                timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
+        yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
 
     @contextlib.asynccontextmanager
-    async def _asked(self, provider: Provider, port: SourcePort) -> AsyncIterator[_Address]:
-        if self._provider == "local" and self._base_url is None:
-            async with local(self._question.model, port.progress) as endpoint:
-                yield _Address(endpoint.base_url, endpoint.api_key)
-            return
-        key = self._api_key or os.environ.get(provider.key_variable) or None
-        yield _Address((self._base_url or provider.base_url).rstrip("/"), key)
-
-    @contextlib.asynccontextmanager
-    async def _post(
-        self, dialect: Dialect, address: _Address
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {**dialect.headers(address.api_key), "Content-Type": "application/json"}
-        if self._provider == "local":
-            # it may close a kept connection just when the next question is sent on it
+    async def _post(self, address: Address, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {**self._dialect.headers(address.api_key), "Content-Type": "application/json"}
+        if address.close:
             headers["Connection"] = "close"
-        body = orjson.dumps(dialect.body(self._question))
         # total: a long answer is no fault; silence is
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=SILENCE_S)
-        async with (
-            (await session()).post(
-                address.url + dialect.path, data=body, headers=headers, timeout=patience
-            ) as response,
-        ):
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+        url = address.url + self._dialect.path(self.name.partition(":")[2])
+        async with (await session()).post(
+            url, data=body, headers=headers, timeout=patience
+        ) as response:
             if response.status != 200:
-                raise _refused(response.status, await response.content.read(_ERROR_BYTES))
+                said = _read(await response.content.read(_ERROR_BYTES))
+                raise refusal(response.status, said, response.headers, self._hints)
             try:
                 yield response
             finally:
                 response.close()  # an answer that nobody reads to its end must not go on
 
-    def _explain(self, error: Exception) -> Exception:
-        """What a reader can act on, of what the network said."""
-        name = f"{self._provider}:{self._question.model}"
+    def _explained(self, error: Exception, key: str | None) -> Exception:
+        """What a reader can act on, of what the network or the server said; never the key."""
+        if isinstance(error, ModelError):
+            message = f"{self.name}: {error.message}"
+            if key and key in message:
+                message = message.replace(key, "…")
+            return ModelError(
+                message,
+                code=error.code,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+            )
+        if isinstance(error, aiohttp.ClientConnectorError):
+            hint = self._hints.get("no_server", "")
+            return ModelError(
+                failure(self.name, error).message + (f" ({hint})" if hint else ""),
+                code="no_server",
+                retryable=True,
+            )
         if isinstance(error, TimeoutError):
             return ModelError(
-                f"{name} said nothing for {SILENCE_S:.0f} s", code="model_silent", retryable=True
+                f"{self.name} said nothing for {SILENCE_S:.0f} s",
+                code="model_silent",
+                retryable=True,
             )
         if isinstance(error, aiohttp.InvalidURL):
-            return AuthorError(f"{name}: its base_url is not a valid URL")
+            return AuthorError(f"{self.name}: its base_url is not a valid URL")
         if isinstance(error, aiohttp.ClientError):
-            told = failure(name, error)
+            told = failure(self.name, error)
             return ModelError(told.message, code=told.code, retryable=True)
         return error
 
 
-def _tokens(count: int) -> str:
-    return f"{count} token" if count == 1 else f"{count} tokens"
+def at(url: str, api_key: str | None, key_variable: str = "") -> Reach:
+    """A server that is there already; without a key the environment's variable is read at each question."""
+
+    @contextlib.asynccontextmanager
+    async def reach(tell: Tell) -> AsyncIterator[Address]:
+        yield Address(url.rstrip("/"), api_key or os.environ.get(key_variable) or None)
+
+    return reach
 
 
-def _refused(status: int, body: bytes) -> ModelError:
+def _ms(seconds: float) -> float:
+    return round(seconds * 1_000, 1)
+
+
+def _read(body: bytes) -> Any:
     try:
-        said = error_text(orjson.loads(body))
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
-        said = error_text(body[:300].decode(errors="replace"))
-    return ModelError(
-        f"the model's server answered {status}: {said}",
-        code="model_refused",
-        retryable=status in (408, 409, 429) or status >= 500,
-    )
+        return body[:300].decode(errors="replace")

@@ -1,36 +1,15 @@
-"""How a provider of models is spoken to: the seam where the next one is added.
+"""How a provider of models is spoken to: the seam where the next wire format is added.
 
-A `Dialect` turns a `Question` into a request and the bytes of the answer into elements of one
-vocabulary, which is the same for all providers:
-
-    token {text} · reasoning {text} · tool_call {id, name, arguments} · error {kind, message, retryable}
-    done {text, usage, timings, finish_reason, metadata}
-
-Sans-I/O. Must not know how bytes travel.
+A `Dialect` turns a `Question` into a request and the bytes of the answer into the elements of
+`rxstream.models`, which are the same for all providers. Sans-I/O. Must not know how bytes travel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-Element = dict[str, Any]
-"""A plain dict with a `type`."""
-
-Message = Mapping[str, Any]
-"""`{"role": …, "content": …}`."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a model is asked. `options` are further fields of the request, as the provider names them."""
-
-    model: str
-    messages: Sequence[Message]
-    max_tokens: int | None = None
-    temperature: float | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+from rxstream.models import Element, Question
 
 
 class AnswerDecoder(Protocol):
@@ -54,7 +33,11 @@ class Dialect(Protocol):
     """One wire format."""
 
     @property
-    def path(self) -> str:
+    def address(self) -> str:
+        """Where the provider itself answers; what `base_url` replaces."""
+        ...
+
+    def path(self, model: str) -> str:
         """Appended to the base URL."""
         ...
 
@@ -62,8 +45,8 @@ class Dialect(Protocol):
         """Who asks."""
         ...
 
-    def body(self, question: Question) -> Mapping[str, Any]:
-        """The JSON of the request."""
+    def body(self, model: str, question: Question) -> Mapping[str, Any]:
+        """The JSON of the request. Raises `AuthorError` for what the provider does not take."""
         ...
 
     def decoder(self) -> AnswerDecoder:

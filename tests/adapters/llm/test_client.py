@@ -9,8 +9,8 @@ import pytest
 
 import rxstream as rxs
 from rxstream.adapters.llm import ModelError, chat, client
-from rxstream.adapters.llm.dialect import Element
 from rxstream.errors import AuthorError
+from rxstream.models import Element
 from tests.adapters.llm.provider import WORDS, Provider, transcript
 
 

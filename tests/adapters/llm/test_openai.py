@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from rxstream.adapters.llm.dialect import Element, Question
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.adapters.llm.openai import OpenAIChat
+from rxstream.models import Element, Question
 from tests.adapters.llm.provider import WORDS, chunk, transcript
 
 WIRE = transcript()
@@ -80,7 +80,7 @@ def test_a_tool_call_in_pieces_comes_out_whole_before_done() -> None:
 
     pieces = [part(name="look", arguments=""), part(arguments='{"at":'), part(arguments="1}")]
     call, done = decode("".join([*pieces, chunk(reason="tool_calls")]).encode().splitlines(True))
-    assert call == {"type": "tool_call", "id": "c1", "name": "look", "arguments": '{"at":1}'}
+    assert call == {"type": "tool_call", "id": "c1", "name": "look", "arguments": {"at": 1}}
     assert done["finish_reason"] == "tool_calls"
 
 
@@ -92,8 +92,8 @@ def test_reasoning_is_not_text() -> None:
 
 
 def test_a_request_says_only_what_was_given() -> None:
-    question = Question("m", ({"role": "user", "content": "?"},), 5, None, {"seed": 1})
-    body = OpenAIChat().body(question)
+    question = Question(({"role": "user", "content": "?"},), (), 5, None, {"seed": 1})
+    body = OpenAIChat().body("m", question)
     assert (body["max_tokens"], body["seed"], body["stream"]) == (5, 1, True)
     assert "temperature" not in body
     assert OpenAIChat().headers("k") == {"Authorization": "Bearer k"}
