@@ -5,14 +5,20 @@ An answer is made of elements, plain dicts with a `type`:
     token {text} · reasoning {text} · tool_call {id, name, arguments} · restarted {message}
     error {kind, message, retryable} · done {text, usage, timings, finish_reason, metadata}
 
-`arguments` is the object the model gave, or the text itself where it is not a JSON object. `done` is the last
-element of every whole answer and holds its whole text; an answer without it failed. After `restarted` the
-answer begins anew and what came of it before does not count. Must not know any provider.
+`arguments` is the object the model gave, or the text itself where it is not a JSON object. A `tool_call` may
+have a `carry`, which is opaque: give it back with the call in the next question, some providers refuse it
+without. `usage` counts `prompt_tokens` (with those from a cache, `cached_tokens`) and `completion_tokens`
+(with `reasoning_tokens`), as far as they are known. `finish_reason` is `stop`, `length`, `tool_calls`,
+`content_filter` or the provider's own word. `timings` are `first_token_ms`, `duration_ms` and
+`tokens_per_second`.
+
+`done` is the last element of every whole answer and holds its whole text; an answer without it failed. After
+`restarted` the answer begins anew and what came of it before does not count. Must not know any provider.
 
 A message is a plain dict: `role` is `system`, `user`, `assistant` or `tool`, `content` its text or a list of
 parts (`{"type": "text", "text": …}`, `{"type": "image", "data": Binary}`). One of the assistant may have
-`tool_calls`, a list of `{id, name, arguments}`; one of a tool has the `tool_call_id` it answers and the
-tool's `name`.
+`tool_calls`, a list of `{id, name, arguments, carry?}`; one of a tool has the `tool_call_id` it answers
+and the tool's `name`.
 """
 
 from __future__ import annotations
@@ -58,6 +64,8 @@ class Delivered:
     text: str = ""
     reasoning: str = ""
     calls: tuple[Element, ...] = ()
+    tokens: int = 0
+    """In how many elements the text came: about as many tokens."""
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
