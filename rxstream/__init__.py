@@ -3,7 +3,7 @@
 from rxstream import errors, failures, operators
 from rxstream.asking import ask
 from rxstream.codec import Binary
-from rxstream.engine import Engine, Execution, Status, acquire
+from rxstream.engine import Delivery, Engine, Execution, Status, acquire
 from rxstream.errors import RxStreamError
 from rxstream.events import EventType, Progress, StreamEvent
 from rxstream.graph import BoundGraph, Graph, Node, Plan, Secret, graph
@@ -55,7 +55,7 @@ from rxstream.operators.create import (
     using,
 )
 from rxstream.operators.panes import Window
-from rxstream.pipeline import Pipeline, Result, Retry, Step, Streaming
+from rxstream.pipeline import Pipeline, Result, Retry, Step, Streaming, action_step
 from rxstream.plugins import Plugin, PluginManager, action
 from rxstream.progress import progress
 from rxstream.replay import Replay, Rerun, replay, rerun
@@ -66,6 +66,7 @@ from rxstream.stream import Stream, source
 __all__ = [
     "Binary",
     "BoundGraph",
+    "Delivery",
     "Engine",
     "EventLog",
     "EventType",
@@ -95,6 +96,7 @@ __all__ = [
     "Window",
     "acquire",
     "action",
+    "action_step",
     "amb",
     "ask",
     "case",

@@ -28,8 +28,8 @@ LAYERS = [
     ["asking", "progress"],  # said by a user's code to the engine that runs it
     ["operators"],
     ["models"],
-    ["pipeline"],
     ["plugins"],
+    ["pipeline"],
     ["tools"],
     ["agent"],
     ["__init__"],

@@ -412,6 +412,8 @@ def _lacks(node: Node) -> str:
         return "cannot go on from an offset"
     if node.spec.buffer is not None and node.spec.buffer.policy == "spill":
         return "keeps what waits in a file"
+    if node.operator == "step":
+        return "must not be called again"
     return "cannot keep its state"
 
 

@@ -1,5 +1,6 @@
 """Pipelines: steps with a dict in and a dict out, drawn as a graph and run as one."""
 
+from rxstream.pipeline.action import action_step
 from rxstream.pipeline.data import Result
 from rxstream.pipeline.durations import Spread
 from rxstream.pipeline.objectives import SLO
@@ -18,4 +19,5 @@ __all__ = [
     "Spread",
     "Step",
     "Streaming",
+    "action_step",
 ]

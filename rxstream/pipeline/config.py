@@ -1,7 +1,7 @@
-"""Reads a pipeline from a JSON or TOML file: checked against a JSON Schema, steps found by import path.
+"""Reads a pipeline from a JSON or TOML file: checked against a JSON Schema, steps found by path or action.
 
 An error says where: the line where the file is not JSON or TOML, else the path of the value, as in
-`steps[2].retry.first`. Importing runs the steps' modules; nothing else of theirs runs.
+`steps[2].retry.first`. Importing runs the modules of steps and plugins; nothing else of theirs runs.
 """
 
 from __future__ import annotations
@@ -10,90 +10,29 @@ import importlib
 import json
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from rxstream.errors import GraphError
-from rxstream.failures import Budget, Failure
+from rxstream.errors import GraphError, InvalidParameters
+from rxstream.failures import Budget
+from rxstream.pipeline.action import action_step
+from rxstream.pipeline.blocks import PipelineBlock, RetryBlock, StepBlock
 from rxstream.pipeline.policy import Retry, Streaming
+from rxstream.plugins import ActionDenied, PluginError, PluginManager, UnknownAction
 
 if TYPE_CHECKING:
     from rxstream.pipeline.pipeline import Pipeline
 
 P = TypeVar("P", bound="Pipeline")
 
-_PATH: Final = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
-_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
+Plugins: TypeAlias = PluginManager | Iterable[str | Path]
+"""Where a file's actions are found: plugins that are loaded, or places of plugins."""
+
 _SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class StreamingBlock(_Block):
-    """What the steps show while they work."""
-
-    enabled: bool = Field(False, description="Record what steps show and how far they are.")
-    emit_progress: bool = Field(True, description="Record how far steps are.")
-    buffer_size: int = Field(1_000, ge=1, description="Items that wait at most.")
-    flush_interval_ms: float = Field(100.0, ge=0, description="How long an item waits at most.")
-
-
-class BudgetBlock(_Block):
-    """At most so many retries in so many seconds."""
-
-    retries: int = Field(ge=1)
-    per_seconds: float = Field(gt=0)
-
-
-class RetryBlock(_Block):
-    """How often a step is tried, and the pauses between, in seconds."""
-
-    attempts: int = Field(3, ge=1, description="Attempts in all.")
-    first: float = Field(0.1, ge=0, description="The first pause.")
-    factor: float = Field(2.0, ge=1, description="How much longer each pause is.")
-    maximum: float = Field(30.0, ge=0, description="The longest pause.")
-    jitter: Literal["full", "none"] = "full"
-    budget: BudgetBlock | None = None
-    only: list[Failure] | None = Field(None, description="What is tried again; all if left out.")
-
-
-class StepBlock(_Block):
-    """One step."""
-
-    step: str = Field(pattern=_PATH, description="package.module:Name of a Step or async function.")
-    name: str | None = Field(None, pattern=_NAME)
-    config: dict[str, Any] | None = Field(None, description="What the class is called with.")
-    after: str | list[str] = Field([], description="Steps it comes after.")
-    when: str | None = Field(
-        None, description="A key of its data that has to be true, or package.module:predicate."
-    )
-    each: str | None = Field(None, description="The key of a list it is called for each item of.")
-    concurrency: int | None = Field(None, ge=1, description="Calls at once, with `each`.")
-    retry: int | RetryBlock | None = None
-    timeout: float | None = Field(None, gt=0, description="Seconds an attempt may take.")
-    fallback: dict[str, Any] | str | None = Field(
-        None, description="The result when it fails for good, or package.module:Name of a step."
-    )
-
-
-class PipelineBlock(_Block):
-    """A pipeline of rxstream."""
-
-    model_config = ConfigDict(title="rxstream pipeline")
-
-    schema_: str | None = Field(None, alias="$schema")
-    name: str = Field(pattern=_NAME)
-    description: str = ""
-    resumable: bool = Field(False, description="Refuse it if it could not go on after a crash.")
-    resources: dict[str, int] | None = None
-    streaming: StreamingBlock = Field(default_factory=StreamingBlock)  # type: ignore[arg-type]  # pydantic fills the defaults
-    steps: list[StepBlock] = Field(min_length=1)
 
 
 def schema() -> dict[str, Any]:
@@ -101,10 +40,11 @@ def schema() -> dict[str, Any]:
     return {"$schema": _SCHEMA, **PipelineBlock.model_json_schema(by_alias=True)}
 
 
-def read(make: type[P], path: str | os.PathLike[str]) -> P:
+def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = None) -> P:
     """The pipeline in a file. Raises `GraphError` that says where in the file."""
     file = Path(path)
     block = _block(file)
+    manager = _plugins(file, block, plugins)
     pipeline = make(
         block.name,
         description=block.description,
@@ -115,7 +55,7 @@ def read(make: type[P], path: str | os.PathLike[str]) -> P:
     for index, step in enumerate(block.steps):
         where = f"{file}: steps[{index}]"
         try:
-            pipeline.add(**_arguments(step, where), where=where)
+            pipeline.add(**_arguments(step, where, manager), where=where)
         except GraphError as error:
             if where in error.message:
                 raise
@@ -137,6 +77,35 @@ def _block(file: Path) -> PipelineBlock:
     except ValidationError as error:
         said = _problems(error)
         raise GraphError(f"{file}: {'; '.join(said)}") from None
+
+
+def _plugins(file: Path, block: PipelineBlock, given: Plugins | None) -> PluginManager:
+    """Plugins that were given, and those the file names; installed ones if no manager was given.
+
+    Whoever gives a manager decides with its access rules what a file may use.
+    """
+    manager = given if isinstance(given, PluginManager) else PluginManager()
+    places: list[tuple[str, str | Path]] = []
+    if given is not None and not isinstance(given, PluginManager):
+        places += [("plugins", place) for place in ([given] if isinstance(given, str) else given)]
+    places += [
+        (f"{file}: plugins[{index}]", file.parent / text if _is_path(text) else text)
+        for index, text in enumerate(block.plugins)
+    ]
+    for where, place in places:
+        try:
+            manager.load(place)
+        except PluginError as error:
+            raise GraphError(f"{where}: {error.message}") from error
+    if not isinstance(given, PluginManager):
+        for step in block.steps:
+            if step.action is not None:
+                manager.discover_for(step.action)
+    return manager
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".py") or text.startswith(".") or "/" in text or os.sep in text
 
 
 def _problems(error: ValidationError) -> list[str]:
@@ -173,11 +142,12 @@ def _place(location: Sequence[str | int]) -> str:
 _BRANCHES: Final = frozenset({"int", "str", "RetryBlock"})
 
 
-def _arguments(block: StepBlock, where: str) -> dict[str, Any]:
-    found = _imported(block.step, f"{where}.step")
-    if block.config is not None:
-        found = _made(found, block.config, where)
-    given: dict[str, Any] = {"step": found, "after": block.after, "name": block.name}
+def _arguments(block: StepBlock, where: str, plugins: PluginManager) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "step": _step(block, where, plugins),
+        "after": block.after,
+        "name": block.name,
+    }
     for name in ("each", "concurrency", "timeout"):
         if getattr(block, name) is not None:
             given[name] = getattr(block, name)
@@ -191,6 +161,28 @@ def _arguments(block: StepBlock, where: str) -> dict[str, Any]:
             _imported(str(block.fallback), f"{where}.fallback") if is_path else block.fallback
         )
     return given
+
+
+def _step(block: StepBlock, where: str, plugins: PluginManager) -> Any:
+    if (block.step is None) == (block.action is None):
+        raise GraphError(f"{where}: say what it is: either step or action")
+    if block.step is not None:
+        for name in ("params", "params_from"):
+            if getattr(block, name) is not None:
+                raise GraphError(f"{where}.{name}: only an action has it: a step has config")
+        found = _imported(block.step, f"{where}.step")
+        return found if block.config is None else _made(found, block.config, where)
+    if block.config is not None:
+        raise GraphError(f"{where}.config: only a step has it: an action has params")
+    assert block.action is not None  # one of the two is there
+    try:
+        return action_step(
+            block.action, block.params, params_from=block.params_from, plugins=plugins
+        )
+    except (UnknownAction, ActionDenied) as error:
+        raise GraphError(f"{where}.action: {error.message}") from error
+    except InvalidParameters as error:
+        raise GraphError(f"{where}.params: {error.message}") from error
 
 
 def _retry(block: int | RetryBlock) -> Retry:

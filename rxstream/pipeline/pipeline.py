@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rxstream.errors import GraphError
 from rxstream.graph import Graph
@@ -25,6 +25,9 @@ from rxstream.pipeline.settings import Family, StepSettings, When
 from rxstream.pipeline.step import Step, as_step, name_of
 from rxstream.pipeline.unit import StepUnit
 from rxstream.stream import Stream, author_line, check_name
+
+if TYPE_CHECKING:
+    from rxstream.pipeline.config import Plugins
 
 CONCURRENCY: Final = 8
 """Calls of a step with `each` that run at once, unless it says otherwise."""
@@ -93,11 +96,15 @@ class Pipeline:
         self._steps: dict[str, _Added] = {}
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str]) -> Self:
-        """A pipeline from a `.json` or `.toml` file. Raises `GraphError` that says where in the file."""
+    def from_file(cls, path: str | os.PathLike[str], plugins: Plugins | None = None) -> Self:
+        """A pipeline from a `.json` or `.toml` file. Raises `GraphError` that says where in the file.
+
+        Actions are of `plugins`: a `PluginManager`, or places as its `load` takes them, beside what is
+        installed. The plugins that the file names are loaded too.
+        """
         from rxstream.pipeline.config import read
 
-        return read(cls, path)
+        return read(cls, path, plugins)
 
     @staticmethod
     def schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ here: an action becomes a `Stream`, and the engine runs that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,15 +97,20 @@ class PluginManager:
     def discover(
         self,
         *,
-        entry_points: bool = True,
+        entry_points: bool | Collection[str] = True,
         modules: Iterable[str] = (),
         folders: Iterable[str | Path] = (),
     ) -> list[str]:
         """Load whatever can be found; the result names what was loaded. Never raises for a broken plugin.
 
-        Installed plugins come first, and a name belongs to the first that has it.
+        Installed plugins come first (`entry_points` may name those that are meant), and a name belongs to
+        the first that has it. What was loaded from a place before stays as it is.
         """
-        places = [*(discovery.installed() if entry_points else ())]
+        places = [
+            place
+            for place in (discovery.installed() if entry_points else ())
+            if isinstance(entry_points, bool) or place.label in entry_points
+        ]
         places += [discovery.in_module(name) for name in modules]
         for folder in folders:
             try:
@@ -120,10 +125,19 @@ class PluginManager:
                 continue  # it is reported
         return names
 
+    def discover_for(self, action: str) -> None:
+        """Load the installed plugin of `plugin.action`: the one of that name, or else all."""
+        name = action.partition(".")[0]
+        if name not in self._loaded:
+            self.discover(entry_points=(name,))
+        if name not in self._loaded and name not in self._broken:
+            self.discover()
+
     def load(self, plugin: Any) -> list[str]:
         """Load one plugin: an object, a class, a module's name (`module:Class`), a file's or folder's `Path`.
 
-        The result names what it offered. Raises `PluginError`, after which nothing of it is loaded.
+        The result names what it offered; a place that is loaded stays as it is. Raises `PluginError`, after
+        which nothing of it is loaded.
         """
         if isinstance(plugin, Path):
             if plugin.suffix == ".py":
@@ -216,6 +230,13 @@ class PluginManager:
     def describe(self, action: str) -> ActionDescription:
         """What may be known of `plugin.action`. Raises `UnknownAction` and `ActionDenied`."""
         return self._action(action).description
+
+    def performable(self, action: str) -> Performable:
+        """What runs `plugin.action`, for whoever makes something else of it than a Stream.
+
+        It stays the version that is loaded now. Raises `UnknownAction` and `ActionDenied`.
+        """
+        return self._action(action)
 
     # -- running them --------------------------------------------------------------------------
 
@@ -314,6 +335,9 @@ class PluginManager:
         raise UnknownAction(f"no plugin {name!r} is loaded{why}; there are {known}")
 
     def _load_found(self, found: Found) -> list[str]:
+        known = [name for name, place in self._found.items() if place == found]
+        if known:
+            return known
         plugins = self._import(found)
         try:
             self._refuse_taken(plugins)

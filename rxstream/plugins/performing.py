@@ -147,7 +147,7 @@ def action_stream(
         # without seek points elements need not come one by one, which is many times quicker
         port = CURRENT.get()
         assert port is not None  # it is a node's code that runs
-        batches = origin.open(_Unseekable(port))
+        batches = origin.open(FromBeginning(port))
         try:
             async for batch in batches:
                 for item in batch:
@@ -162,8 +162,8 @@ def action_stream(
     )
 
 
-class _Unseekable:
-    """The port of a source that always begins at the beginning."""
+class FromBeginning:
+    """The port of a run that always begins at the beginning; all it says is progress."""
 
     wanted = BATCH
     start = None

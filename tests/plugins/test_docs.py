@@ -35,6 +35,8 @@ def test_the_code_of_the_page_works(space: dict[str, Any]) -> None:
     assert asyncio.run(space["main"]()) == "order 2: 60"
     assert sorted(space["wrong"]) == ["colour", "count"]
     assert space["orders"]["id"] == "shop.orders"
+    summed = asyncio.run(space["sums"].run({"amounts": [1, 2]}))
+    assert summed["totals"] == 3
     assert asyncio.run(one(space["apart_orders"])) == 2
     assert asyncio.run(one(space["cents"])) == 375
     assert asyncio.run(one(space["once"])) == "anything done"

@@ -1,0 +1,69 @@
+"""A plugin for steps: actions of each kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+import rxstream as rxs
+from rxstream.plugins import ActionContext, Plugin, action
+
+
+class Row(BaseModel):
+    number: int
+
+
+@dataclass
+class Pair:
+    left: int
+    right: int
+
+
+class Acting(Plugin):
+    """Acts."""
+
+    closed: Any = None
+
+    @action(resumable=True)
+    async def count(
+        self, context: ActionContext, to: Annotated[int, Field(ge=0)], every: float = 1.0
+    ) -> AsyncIterator[int]:
+        """Counts."""
+        for number in range(context.start or 0, to):
+            context.progress(100 * (number + 1) / to, f"number {number}")
+            context.seek_point(number + 1)
+            yield number
+            await asyncio.sleep(every)
+
+    @action(resumable=True, returns="last")
+    def sums(self, numbers: list[int]) -> Iterator[dict[str, int]]:
+        """The sum so far, for each number."""
+        total = 0
+        for number in numbers:
+            total += number
+            yield {"total": total}
+
+    @action(idempotent=True)
+    async def square(self, number: int) -> int:
+        """A number times itself."""
+        rxs.progress(50, "multiplies")
+        return number * number
+
+    @action
+    async def rows(self) -> AsyncIterator[Row | Pair]:
+        """A row and a pair."""
+        yield Row(number=1)
+        yield Pair(1, 2)
+
+    @action
+    async def wait(self, context: ActionContext) -> AsyncIterator[int]:
+        """Waits for ever, and keeps how it ended."""
+        try:
+            yield 1
+            await asyncio.sleep(1e9)
+        finally:
+            type(self).closed = context.token
