@@ -54,6 +54,7 @@ class Child(asyncio.SubprocessProtocol):
         cwd: str | None,
         env: Mapping[str, str] | None,
         stdin: bytes | None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         """Start the program in a session of its own. Raises `WorldError` when it cannot be."""
         self._open = {STDERR, *self._wanted}
@@ -67,6 +68,7 @@ class Child(asyncio.SubprocessProtocol):
                 cwd=cwd,
                 env=env,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         except OSError as error:
             raise _not_started(args[0], cwd, error) from error
@@ -95,6 +97,17 @@ class Child(asyncio.SubprocessProtocol):
         if self._paused and self._bytes <= _HIGH_WATER // 2:
             self._set_paused(False)
         return fd, data
+
+    def abandon(self) -> None:
+        """Want no more of it: `read` gives what it holds, then None, whoever still writes."""
+        self._ending = True
+        self._open.clear()
+        self._news.set()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 until it is started."""
+        return self._pid
 
     async def wait(self) -> int:
         """Its exit status; a negative one is the signal that ended it."""

@@ -1,0 +1,251 @@
+"""`Sandbox`: what a command may see and take, and the way to run one inside.
+
+The sandbox is the boundary between a machine and commands that nobody has read. Everything it allows is named
+in its settings; what it does not name is not there. It must not know tools or models.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rxstream.adapters.sources.child import STDOUT
+from rxstream.adapters.tools import sandbox_bwrap as bubblewrap
+from rxstream.adapters.tools.sandbox_running import Command, Ended, Running
+from rxstream.adapters.tools.sandbox_watch import Watch
+from rxstream.errors import AuthorError, WorldError
+
+PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+_SCRATCH: Final = "/tmp"
+_ACCOUNTS: Final = {
+    "/etc/passwd": f"user:x:{bubblewrap.USER}:{bubblewrap.USER}::{_SCRATCH}:/bin/bash\n",
+    "/etc/group": f"user:x:{bubblewrap.USER}:\n",
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+}
+_MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one command may take. Bytes and seconds."""
+
+    seconds: float = 120.0
+    memory: int = 2048 * _MIB
+    """Of all its processes together; also of each alone."""
+    processes: int = 256
+    """Threads count too where the kernel counts."""
+    output: int = 1 * _MIB
+    """Of both channels together; what is more is read, counted and thrown away."""
+    file_size: int = 1024 * _MIB
+    """Of one file."""
+    open_files: int = 1024
+    """Of one process."""
+    scratch: int = 256 * _MIB
+    """Of `/tmp`, which is in memory and private, and of `/dev/shm`."""
+    spare_disk: int = 512 * _MIB
+    """What must stay free on the disk of the work folder; below it, the command is ended."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise AuthorError(
+                    f"the limit {name} is a finite number of at least 0, not {value!r}"
+                )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that ended, with what it said, up to the limit of output."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    ended: Ended
+    dropped: int
+    """Bytes of output that were more than its limit."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a command may see and take. Without `work` it has an empty folder in memory.
+
+    Paths are those of the host, and the same inside. The system's programs under `/usr` are always readable;
+    homes, `/etc` as a whole, `/opt` and the rest are not there unless they are named.
+    """
+
+    work: str | os.PathLike[str] | None = None
+    """The folder it runs in and may write to."""
+    readable: Sequence[str | os.PathLike[str]] = ()
+    writable: Sequence[str | os.PathLike[str]] = ()
+    network: bool = False
+    """The whole network of the host, its loopback included."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Beside PATH, HOME, LANG, TERM, TMPDIR and USER, which can be replaced here."""
+    limits: Limits = Limits()
+
+    def describe(self) -> Mapping[str, object]:
+        """What holds here, in words and numbers: which parts of the system make the boundary.
+
+        Raises `WorldError` when this machine has none.
+        """
+        made = bubblewrap.found()
+        root = os.geteuid() == 0
+        return {
+            "boundary": f"bubblewrap {made.version}",
+            "system_calls": "filtered" if made.seccomp is not None else "not filtered",
+            "user_namespaces": "forbidden" if made.nested else "refused by the filter",
+            "network": "the host's" if self.network else "none",
+            "memory": "each process by the kernel, all together watched",
+            "processes": "watched (the kernel does not limit root)" if root else "by the kernel",
+            "work": None if self.work is None else os.path.realpath(self.work),
+            "readable": [os.path.realpath(path) for path in self.readable],
+            "writable": [os.path.realpath(path) for path in self.writable],
+            "limits": vars(self.limits),
+        }
+
+    def start(
+        self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: float | None = None
+    ) -> Running:
+        """The command, not yet started: `async with`. Raises `WorldError` without a sandbox."""
+        made = bubblewrap.found()
+        checked(argv)
+        folder = None if self.work is None else _folder(self.work)
+        writable = [*map(_present, self.writable), *([] if folder is None else [folder])]
+        files = bubblewrap.opened(made, _ACCOUNTS)
+        arguments = [
+            *bubblewrap.apart(made, network=self.network),
+            *files.arguments,  # before the root is closed
+            *bubblewrap.seen(
+                network=self.network,
+                readable=[_present(path) for path in self.readable],
+                writable=writable,
+                scratch=self.limits.scratch,
+            ),
+            *(
+                word
+                for name, value in {**_environment(), **self.environment}.items()
+                for word in ("--setenv", name, value)
+            ),
+            *("--chdir", folder or _SCRATCH, "--"),
+            *limited(argv, self.limits),
+        ]
+        seconds = self.limits.seconds if timeout is None else min(timeout, self.limits.seconds)
+        return Running(
+            Command(arguments, files, seconds=seconds), _watch(self.limits, folder), stdin
+        )
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        timeout: float | None = None,
+    ) -> Finished:
+        """Run it to its end. A command that fails or exceeds a limit is no error: look at the result."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        return await finished(self.start(argv, stdin=given, timeout=timeout), self.limits.output)
+
+
+def unboxed(
+    argv: Sequence[str],
+    work: str | os.PathLike[str] | None,
+    limits: Limits,
+    environment: Mapping[str, str],
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+) -> Running:
+    """The command without any boundary: it sees and may do all that this process may."""
+    checked(argv)
+    folder = None if work is None else _folder(work)
+    seconds = limits.seconds if timeout is None else min(timeout, limits.seconds)
+    command = Command(
+        limited(argv, limits),
+        bubblewrap.Files((), ()),
+        cwd=folder,
+        environment={**_environment(), "HOME": folder or _SCRATCH, **environment},
+        seconds=seconds,
+        boxed=False,
+    )
+    return Running(command, _watch(limits, folder), stdin)
+
+
+async def finished(running: Running, limit: int) -> Finished:
+    """Read a command to its end, keeping at most `limit` bytes."""
+    kept: dict[bool, list[bytes]] = {True: [], False: []}
+    size = dropped = 0
+    async with running:
+        while (chunk := await running.read()) is not None:
+            fd, data = chunk
+            part = data[: max(0, limit - size)]
+            size += len(part)
+            dropped += len(data) - len(part)
+            if part:
+                kept[fd == STDOUT].append(part)
+        ended = await running.wait()
+    stdout, stderr = (b"".join(kept[each]).decode("utf-8", "replace") for each in (True, False))
+    return Finished(ended.exit_code, stdout, stderr, ended, dropped)
+
+
+def limited(argv: Sequence[str], limits: Limits) -> list[str]:
+    """The command behind a shell that lowers the kernel's limits for itself first.
+
+    Inside the sandbox, because the number of processes is counted for each user namespace.
+    """
+    code = [
+        "ulimit -c 0",
+        f"ulimit -n {limits.open_files}",
+        f"ulimit -f {max(1, limits.file_size // 512)}",
+        f"ulimit -d {max(1, limits.memory // 1024)}",
+        f"ulimit -u {limits.processes} || ulimit -p {limits.processes}",
+    ]
+    # what the host allows less of than we do stays as it is
+    lowered = "; ".join(f"{{ {each}; }} 2>/dev/null" for each in code)
+    return ["/bin/sh", "-c", f'{lowered}; exec "$@"', "sh", *argv]
+
+
+def checked(argv: Sequence[str]) -> None:
+    """Raise `AuthorError` for what no system can start."""
+    if not argv or not argv[0]:
+        raise AuthorError("there is no command to run")
+    if any("\0" in word for word in argv):
+        raise AuthorError("a command cannot contain NUL")
+    if max(map(len, argv)) > 100_000:
+        raise AuthorError(
+            f"the command {shlex.quote(argv[0][:40])} is longer than 100,000 characters"
+        )
+
+
+def _watch(limits: Limits, folder: str | None) -> Watch:
+    # the processes that make the sandbox are not the command's
+    return Watch(limits.memory, limits.processes + 2, folder or "", limits.spare_disk)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "HOME": _SCRATCH,
+        "LANG": "C.UTF-8",
+        "PATH": PATH,
+        "TERM": "dumb",
+        "TMPDIR": _SCRATCH,
+        "USER": "user",
+    }
+
+
+def _folder(path: str | os.PathLike[str]) -> str:
+    found = os.path.realpath(path)
+    if not os.path.isdir(found):
+        raise WorldError(f"there is no folder {os.fspath(path)}", code="no_folder")
+    if found == "/":
+        raise AuthorError("the whole file system cannot be a work folder")
+    return found
+
+
+def _present(path: str | os.PathLike[str]) -> str:
+    found = os.path.realpath(path)
+    if not os.path.exists(found):
+        raise WorldError(f"there is no {os.fspath(path)}", code="no_folder")
+    return found

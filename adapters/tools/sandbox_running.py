@@ -1,0 +1,153 @@
+"""One command that runs in a sandbox, or without one where the host's owner said so, and how it ended.
+
+It is ended from outside and all at once: inside a sandbox its processes have a process namespace of their
+own, which the kernel empties when its first process is killed, whatever they became and whoever their parents
+are. Must not know what the output means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from rxstream.adapters.sources.child import STDERR, STDOUT, Child
+from rxstream.adapters.tools.sandbox_bwrap import Files
+from rxstream.adapters.tools.sandbox_watch import Watch
+from rxstream.errors import WorldError
+
+Reason = Literal["time", "memory", "processes", "disk", "output", "cancelled"]
+"""Which limit ended it, or that it was no longer wanted."""
+
+_SIGNALLED: Final = 128
+_AFTER_END_S: Final = 0.5
+"""How long what a command without a sandbox left running is listened to."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    """As a shell says it: 128 and more for a signal."""
+    ended_by: Reason | None
+    """Why we ended it; None when it ended by itself."""
+    duration_ms: int
+
+    @property
+    def signal(self) -> str | None:
+        """The signal that ended it, as far as its exit code tells."""
+        with suppress(ValueError):
+            return signal.Signals(self.exit_code - _SIGNALLED).name
+        return None
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is started: everything is decided before."""
+
+    arguments: Sequence[str]
+    files: Files
+    cwd: str | None = None
+    environment: Mapping[str, str] | None = None
+    seconds: float = math.inf
+    boxed: bool = True
+
+
+class Running:
+    """`async with`, `read` until None, `wait`. Leaving the block ends it with all it started."""
+
+    def __init__(self, command: Command, watch: Watch, stdin: bytes | None) -> None:
+        self._command = command
+        self._watch = watch
+        self._stdin = stdin
+        self._child = Child((STDOUT, STDERR))
+        self._why: Reason | None = None
+        self._begun = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Running:
+        self._loop = asyncio.get_running_loop()
+        self._begun = time.monotonic()
+        command = self._command
+        try:
+            await self._child.start(
+                command.arguments,
+                cwd=command.cwd,
+                env=command.environment,
+                stdin=self._stdin,
+                pass_fds=command.files.opened,
+            )
+        except BaseException:
+            await self._child.end(0)
+            raise
+        finally:
+            command.files.close()
+        if command.seconds < math.inf:
+            self._timer = self._loop.call_later(command.seconds, self.stop, "time")
+        self._tasks.append(self._loop.create_task(self._look()))
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._end()
+
+    @property
+    def pid(self) -> int:
+        """The outermost process, of the host."""
+        return self._child.pid
+
+    def stop(self, why: Reason = "cancelled") -> None:
+        """End it now; `read` gives what was read before. Only on its own loop."""
+        if self._why is None:
+            self._why = why
+            self._child.abandon()
+
+    def stop_from_anywhere(self, why: Reason = "cancelled") -> None:
+        """`stop`, for any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # its loop is closed, and the command gone with it
+                self._loop.call_soon_threadsafe(self.stop, why)
+
+    async def read(self) -> tuple[int, bytes] | None:
+        """The next chunk and its channel (1 stdout, 2 stderr); None when there will be no more."""
+        return await self._child.read(_AFTER_END_S)
+
+    async def wait(self) -> Ended:
+        """How it ended, when nothing of it is left. Read first: a full pipe holds a command up."""
+        if self._why is not None:
+            await self._end()
+        status = await self._child.wait()
+        taken = round((time.monotonic() - self._begun) * 1000)
+        await self._end()
+        if self._command.boxed and status == 1 and self._refused():
+            raise WorldError(f"the sandbox could not be made: {self._refused()}", code="no_sandbox")
+        code = _SIGNALLED - status if status < 0 else status
+        return Ended(code, self._why, taken)
+
+    def _refused(self) -> str:
+        """What bubblewrap says when it cannot start the command; a command that says so fools itself."""
+        said = self._child.last_errors[-1:]
+        return said[0][7:] if said and said[0].startswith("bwrap: ") else ""
+
+    async def _look(self) -> None:
+        while self._why is None:
+            if why := await self._watch.look(self._child.pid):
+                self.stop(why)
+            await asyncio.sleep(self._watch.every)
+
+    async def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await self._child.end(0)
+        finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
