@@ -1,7 +1,8 @@
 """Where elements and events go: files, functions, and numbers for Prometheus."""
 
 from rxstream.adapters.sinks.callbacks import callback
+from rxstream.adapters.sinks.clients import sse, websocket
 from rxstream.adapters.sinks.files import jsonl
 from rxstream.adapters.sinks.metrics import Metrics, metrics, render_engine
 
-__all__ = ["Metrics", "callback", "jsonl", "metrics", "render_engine"]
+__all__ = ["Metrics", "callback", "jsonl", "metrics", "render_engine", "sse", "websocket"]

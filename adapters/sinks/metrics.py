@@ -189,8 +189,19 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
     bottleneck = Family(
         "rxstream_bottleneck", "gauge", "Share of its run for which this node makes others wait."
     )
+    readers = {
+        "written": Family("rxstream_sink_events_total", "counter", "Events a reading sink took."),
+        "dropped": Family("rxstream_sink_dropped_total", "counter", "Events it was too late for."),
+        "dead": Family("rxstream_sink_dead_letters_total", "counter", "Events it refused."),
+        "retries": Family(
+            "rxstream_sink_retries_total", "counter", "Writes that were tried again."
+        ),
+        "behind": Family("rxstream_sink_behind_events", "gauge", "Events it has not read yet."),
+    }
     for execution in executions:
         labels = {"graph": execution.graph, "execution": execution.execution_id}
+        for number_, reader in enumerate(execution.subscriptions, 1):
+            _add(readers, reader, {**labels, "sink": f"{reader.sink}_{number_}"})
         pending.add(execution.pending, **labels)
         log.add(execution.log_blocked_s, **labels)
         found = execution.bottleneck
@@ -203,7 +214,8 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
                 progress.add(node.progress.percentage, **of_node)
         for edge in execution.edges:
             _add(edges, edge, {**labels, "edge": edge.edge, "policy": edge.policy})
-    return [pending, log, bottleneck, *nodes.values(), progress, *edges.values()]
+    of_nodes = (*nodes.values(), progress, *edges.values())
+    return [pending, log, bottleneck, *of_nodes, *readers.values()]
 
 
 def _add(families: Mapping[str, Family], statistics: object, labels: Mapping[str, str]) -> None:

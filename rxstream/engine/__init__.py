@@ -14,13 +14,14 @@ from rxstream.engine.statistics import (
     ExecutionStatistics,
     NodeStatistics,
 )
-from rxstream.engine.subscription import Subscription
+from rxstream.engine.subscription import Delivery, Subscription, SubscriptionStatistics
 
 __all__ = [
     "CURRENT",
     "ENDED",
     "TRANSITIONS",
     "Bottleneck",
+    "Delivery",
     "EdgeStatistics",
     "Engine",
     "EngineStatistics",
@@ -31,6 +32,7 @@ __all__ = [
     "Resources",
     "Status",
     "Subscription",
+    "SubscriptionStatistics",
     "acquire",
     "default_engine",
     "move",

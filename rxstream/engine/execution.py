@@ -29,7 +29,7 @@ from rxstream.engine.runtime import Runtime
 from rxstream.engine.showing import Shower
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics
-from rxstream.engine.subscription import Subscription
+from rxstream.engine.subscription import Delivery, Subscription, Subscriptions
 from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.telling import Telling
 from rxstream.engine.wiring import launch
@@ -52,14 +52,13 @@ from rxstream.sink import Sink
 _LAST_WRITES_S: Final = 1.0
 """How long writes of sinks that are under way have when an execution is suspended, in seconds."""
 
-_LEAVE_S: Final = 0.2
-"""How long a sink that is removed because the engine closes may take, in seconds."""
-
 GRACE_S: Final = 5.0
 """How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
 
 _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
+
+_PLAIN: Final = Delivery()
 
 _log = structlog.get_logger("rxstream.engine")
 
@@ -108,7 +107,7 @@ class Execution:
         self._questions = Questions(self.recorder, self._waits)
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions = Subscriptions(log, record.execution_id)
         self.recorder.on_failed = self.settle
         self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
 
@@ -243,12 +242,15 @@ class Execution:
             self._leaving.cancel()
             self._leaving = None
 
-    def subscribe(self, sink: Sink[StreamEvent], *, after: str | int | None = None) -> Subscription:
+    def subscribe(
+        self,
+        sink: Sink[StreamEvent],
+        *,
+        after: str | int | None = None,
+        delivery: Delivery = _PLAIN,
+    ) -> Subscription:
         """Write its events to a sink that reads the log and never holds the execution back."""
-        subscription = Subscription(self._log, self.id, sink, after)
-        self._subscriptions.add(subscription)
-        subscription.task.add_done_callback(lambda _: self._subscriptions.discard(subscription))
-        return subscription
+        return self._subscriptions.add(sink, after, delivery)
 
     @contextmanager
     def listening(self) -> Generator[None, None, None]:
@@ -286,6 +288,7 @@ class Execution:
             elapsed,
             log,
             find_bottleneck(self.plan, nodes, edges, log, elapsed),
+            self._subscriptions.statistics(),
         )
 
     def __repr__(self) -> str:
@@ -353,13 +356,7 @@ class Execution:
 
     async def leave(self, deadline: float) -> None:
         """Let its subscriptions read to the end until the loop's clock shows `deadline`, then remove them."""
-        tasks = [subscription.task for subscription in self._subscriptions]
-        if not tasks:
-            return
-        await asyncio.wait(tasks, timeout=max(0.0, deadline - self._loop.time()))
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=_LEAVE_S)
+        await self._subscriptions.leave(deadline - self._loop.time())
 
     def unsettled(self) -> bool:
         """Whether nothing has ended it yet."""

@@ -10,6 +10,7 @@ from rxstream.events import Progress
 
 if TYPE_CHECKING:
     from rxstream.engine.bottleneck import Bottleneck
+    from rxstream.engine.subscription import SubscriptionStatistics
 
 NodeState = Literal["waiting", "running", "completed", "failed"]
 
@@ -70,6 +71,7 @@ class ExecutionStatistics:
     elapsed_s: float = 0.0
     log_blocked_s: float = 0.0
     bottleneck: Bottleneck | None = None
+    subscriptions: list[SubscriptionStatistics] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
