@@ -55,7 +55,15 @@ from rxstream.operators.create import (
     using,
 )
 from rxstream.operators.panes import Window
-from rxstream.pipeline import Pipeline, Result, Retry, Step, Streaming, action_step
+from rxstream.pipeline import (
+    DeadLetters,
+    Pipeline,
+    Result,
+    Retry,
+    Step,
+    Streaming,
+    action_step,
+)
 from rxstream.plugins import Plugin, PluginManager, action
 from rxstream.progress import progress
 from rxstream.replay import Replay, Rerun, replay, rerun
@@ -66,6 +74,7 @@ from rxstream.stream import Stream, source
 __all__ = [
     "Binary",
     "BoundGraph",
+    "DeadLetters",
     "Delivery",
     "Engine",
     "EventLog",

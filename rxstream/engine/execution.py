@@ -218,6 +218,9 @@ class Execution:
 
         Raises `AuthorError` when it cannot be resumed, `AlreadyEnded`, `LogError`.
         """
+        return await self._checkpoint(None)
+
+    async def _checkpoint(self, node_id: str | None) -> CheckpointInfo:
         self._check_running()
         if not self.resumable:
             why = self._kept.lost or next(
@@ -226,13 +229,13 @@ class Execution:
             raise AuthorError(f"{self.id} cannot be resumed: {why}", code="not_resumable")
         await self.recorder.record(self.record)
         info = await self._log.checkpoint(self.id)
-        self.saved(info)
+        self.saved(info, node_id)
         return info
 
-    def saved(self, info: CheckpointInfo) -> None:
-        """Tell that what it would need to go on was put together."""
+    def saved(self, info: CheckpointInfo, node_id: str | None = None) -> None:
+        """Tell that what it would need to go on was put together, and which node asked for it."""
         if self.unsettled():
-            self.recorder.add(EventType.CHECKPOINT_SAVED, None, info._asdict())
+            self.recorder.add(EventType.CHECKPOINT_SAVED, node_id, info._asdict())
 
     def detach(self) -> None:
         """Let it run on without listeners from now on. Raises `AlreadyEnded`."""
@@ -409,6 +412,7 @@ class Execution:
         if self.resumable:
             runtime.cut = Cut(runtime, self._kept.nodes)
             runtime.on_touched = self.recorder.changed
+            runtime.checkpoint = self._checkpoint
             self.recorder.cut = self._cut
 
     def _cut(self) -> Mapping[str, Delta]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import Context, copy_context
 from time import perf_counter
 from typing import Any, Final
@@ -97,6 +97,8 @@ class Runtime:
         """Who records what nodes ask."""
         self.shower: Shower | None = None
         """Who records what nodes show while they work."""
+        self.checkpoint: Callable[[str], Awaitable[object]] | None = None
+        """Makes what is stored a checkpoint for a node, where it can be resumed."""
         self.on_touched: Callable[[], None] = lambda: None
         """Called when something has changed since the last cut."""
         self.begun: set[str] = set()

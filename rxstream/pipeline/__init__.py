@@ -3,6 +3,7 @@
 from rxstream.pipeline.action import action_step
 from rxstream.pipeline.data import Result
 from rxstream.pipeline.durations import Spread
+from rxstream.pipeline.letters import DeadLetter, DeadLetters
 from rxstream.pipeline.objectives import SLO
 from rxstream.pipeline.pipeline import Pipeline
 from rxstream.pipeline.policy import Retry, Streaming
@@ -11,6 +12,8 @@ from rxstream.pipeline.step import Step
 
 __all__ = [
     "SLO",
+    "DeadLetter",
+    "DeadLetters",
     "Pipeline",
     "Reliability",
     "ReliabilityReport",

@@ -48,6 +48,24 @@ class RetryBlock(_Block):
     only: list[Failure] | None = Field(None, description="What is tried again; all if left out.")
 
 
+class SinkBlock(_Block):
+    """A sink by its import path."""
+
+    sink: str = Field(
+        pattern=_PATH, description="package.module:name of a Sink, or what makes one."
+    )
+    config: dict[str, Any] | None = Field(None, description="What it is made with.")
+
+
+class DeadLettersBlock(_Block):
+    """Which failures put an item aside, how many may, and where the letters go."""
+
+    most: int | None = Field(None, ge=1, description="Items that may fail.")
+    share: float | None = Field(None, gt=0, le=1, description="Share of the items that may fail.")
+    only: list[Failure] | None = Field(None, description="What makes a letter; all if left out.")
+    to: SinkBlock | None = None
+
+
 class StepBlock(_Block):
     """One step: `step` says what it is, or `action`."""
 
@@ -88,6 +106,11 @@ class StepBlock(_Block):
     fallback: dict[str, Any] | str | None = Field(
         None, description="The result when it fails for good, or package.module:Name of a step."
     )
+    dead_letters: bool | int | DeadLettersBlock = Field(
+        False,
+        description="With `each`, put items aside that fail for good: any number, or how many.",
+    )
+    checkpoint: bool = Field(False, description="Store its end as a checkpoint.")
 
 
 class PipelineBlock(_Block):

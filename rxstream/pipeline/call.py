@@ -34,6 +34,7 @@ class StepCall(Call):
         "index",
         "phase",
         "result",
+        "sent",
         "shown",
         "waiting",
     )
@@ -50,6 +51,8 @@ class StepCall(Call):
         self.due = 0.0
         """When the pause is over, on the loop's clock."""
         self.result: Any = PENDING
+        self.sent = False
+        """Whether its dead letter was handed on."""
         self.given = 0
         """Items given by this attempt."""
         self.shown = 0
@@ -64,6 +67,11 @@ class StepCall(Call):
         self.drop()
         self.given = self.at = 0
 
+    @property
+    def dead(self) -> bool:
+        """Whether it ended as a dead letter."""
+        return self.phase == "done" and self.result[0] == "dead"
+
     # -- what the step says --------------------------------------------------------------------
 
     def progress(
@@ -71,7 +79,7 @@ class StepCall(Call):
     ) -> None:
         """Say how far it is."""
         self.fraction = 0.0 if fraction is None else min(1.0, max(0.0, fraction))
-        self.unit.tell_progress(None if fraction is None else self.fraction, message, status)
+        self.unit.telling.progress(None if fraction is None else self.fraction, message, status)
 
     async def emit(self, item: Any) -> None:
         """Show an item, unless it was shown before; waits where the log has no room."""
@@ -99,7 +107,7 @@ class StepCall(Call):
         if self.waiting:
             items, self.waiting = self.waiting, []
             self.shown += len(items)
-            self.unit.show(self, items)
+            self.unit.telling.show(self, items)
 
     def drop(self) -> None:
         """Forget what waits; it is given again."""
@@ -113,7 +121,7 @@ class StepCall(Call):
     def store(self, now: float) -> tuple[Any, ...]:
         """All it would need to go on."""
         if self.phase == "done":
-            return ("done", self.shown, self.result)
+            return ("done", self.shown, self.result, self.sent)
         questions = tuple(question.store() for question in self.questions or ())
         left = max(0.0, self.due - now)
         return (self.phase, self.shown, self.backoff.snapshot(now), left, questions)
@@ -122,7 +130,7 @@ class StepCall(Call):
         """What `store` gave."""
         self.phase, self.shown = state[:2]
         if self.phase == "done":
-            self.result = state[2]
+            self.result, self.sent = state[2:]
             return
         _, _, backoff, left, questions = state
         self.backoff.restore(backoff, now)

@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from rxstream.errors import GraphError, InvalidParameters
 from rxstream.failures import Budget
 from rxstream.pipeline.action import action_step
-from rxstream.pipeline.blocks import PipelineBlock, RetryBlock, StepBlock
+from rxstream.pipeline.blocks import DeadLettersBlock, PipelineBlock, RetryBlock, StepBlock
+from rxstream.pipeline.letters import DeadLetters
 from rxstream.pipeline.policy import Retry, Streaming
 from rxstream.plugins import ActionDenied, PluginError, PluginManager, UnknownAction
 
@@ -139,7 +140,7 @@ def _place(location: Sequence[str | int]) -> str:
     return said or "the file"
 
 
-_BRANCHES: Final = frozenset({"int", "str", "RetryBlock"})
+_BRANCHES: Final = frozenset({"bool", "int", "str", "RetryBlock", "DeadLettersBlock"})
 
 
 def _arguments(block: StepBlock, where: str, plugins: PluginManager) -> dict[str, Any]:
@@ -147,6 +148,8 @@ def _arguments(block: StepBlock, where: str, plugins: PluginManager) -> dict[str
         "step": _step(block, where, plugins),
         "after": block.after,
         "name": block.name,
+        "checkpoint": block.checkpoint,
+        "dead_letters": _dead_letters(block.dead_letters, f"{where}.dead_letters"),
     }
     for name in ("each", "concurrency", "timeout"):
         if getattr(block, name) is not None:
@@ -192,6 +195,18 @@ def _retry(block: int | RetryBlock) -> Retry:
     if block.budget is not None:
         values["budget"] = Budget(block.budget.retries, block.budget.per_seconds)
     return Retry(**values)
+
+
+def _dead_letters(block: bool | int | DeadLettersBlock, where: str) -> bool | int | DeadLetters:
+    if not isinstance(block, DeadLettersBlock):
+        return block
+    to = block.to
+    if to is None:
+        return DeadLetters(block.most, block.share, block.only)
+    sink = _imported(to.sink, f"{where}.to.sink")
+    if to.config is not None:
+        sink = _made(sink, to.config, f"{where}.to")
+    return DeadLetters(block.most, block.share, block.only, sink)
 
 
 def _made(found: Callable[..., Any], config: dict[str, Any], where: str) -> Any:

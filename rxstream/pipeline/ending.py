@@ -12,17 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rxstream.engine.stored_error import restore_error
-from rxstream.engine.unit import Unit
 from rxstream.errors import classify
-from rxstream.events import Progress
-from rxstream.pipeline.data import Entries, failed, folded, united
-from rxstream.pipeline.settings import Family, StepSettings
+from rxstream.pipeline.data import failed, folded
+from rxstream.pipeline.member import Family, Member
+from rxstream.pipeline.settings import StepSettings
 
 
-class Ending(Unit):
+class Ending(Member):
     """The last node of a pipeline."""
-
-    starts_itself = True
 
     def __init__(
         self,
@@ -31,12 +28,11 @@ class Ending(Unit):
         order: Sequence[str],
         family: Family,
     ) -> None:
+        super().__init__(family)
         self.steps = steps
         self.before = before
         """For each step all it comes after, directly or not."""
         self.order = order
-        self.family = family
-        self.entries: Entries | None = None
         self.undone: list[str] = []
         self.errors: dict[str, Exception] = {}
         """Errors of this life as they were raised."""
@@ -48,7 +44,7 @@ class Ending(Unit):
         self.errors[name] = error
 
     def step(self) -> bool:
-        if self.entries is None and not self._take():
+        if self.entries is None and not self.gather():
             return False
         assert self.entries is not None
         name = failed(self.entries, self.order)
@@ -65,18 +61,6 @@ class Ending(Unit):
             self.runtime.spawn(self, self._undo())
         return False
 
-    def _take(self) -> bool:
-        for edge in self.inputs:
-            if edge.error is not None:
-                self.pass_on(edge.error)
-                return False
-        if not all(map(len, self.inputs)):
-            if any(edge.exhausted for edge in self.inputs):  # it was stopped
-                self.finish()
-            return False
-        self.entries = united(item for edge in self.inputs for item in edge.take(1))
-        return True
-
     async def _undo(self) -> None:
         assert self.entries is not None
         for name in reversed(self.order):
@@ -86,7 +70,7 @@ class Ending(Unit):
             compensate = getattr(step, "compensate", None)
             if how not in ("done", "fallback") or compensate is None or name in self.undone:
                 continue
-            self._tell(name, "compensating", None)
+            self.say(name, "compensating", None)
             data = folded(
                 {key: entry for key, entry in self.entries.items() if key in self.before[name]},
                 self.order,
@@ -95,18 +79,13 @@ class Ending(Unit):
                 async with asyncio.timeout(settings.timeout):
                     await compensate(data, result)
             except Exception as error:
-                self._tell(name, "compensation_failed", classify(error)["message"])
+                self.say(name, "compensation_failed", classify(error)["message"])
             else:
-                self._tell(name, "compensated", None)
+                self.say(name, "compensated", None)
             self.undone.append(name)
             self.touch()
         self.done = True
         self.ready()
-
-    def _tell(self, name: str, status: str, message: str | None) -> None:
-        prefix = self.node.id.rpartition(".")[0]
-        node = self.runtime.plan.by_id[f"{prefix}.{name}" if prefix else name]
-        self.runtime.watcher.node_progress(node, Progress(None, message, status))
 
     def external(self) -> bool:
         return self.under_way and not self.done

@@ -19,9 +19,11 @@ from rxstream.indexed import indexed
 from rxstream.operator import OperatorSpec
 from rxstream.pipeline.data import INPUT
 from rxstream.pipeline.ending import Ending
+from rxstream.pipeline.letters import DeadLetters, as_dead_letters, with_letters
+from rxstream.pipeline.member import Family
 from rxstream.pipeline.objectives import SLO, Objectives
 from rxstream.pipeline.policy import ONCE, Retry, Streaming
-from rxstream.pipeline.settings import Family, StepSettings, When
+from rxstream.pipeline.settings import StepSettings, When
 from rxstream.pipeline.step import Step, as_step, name_of
 from rxstream.pipeline.unit import StepUnit
 from rxstream.stream import Stream, author_line, check_name
@@ -46,6 +48,8 @@ class _Added:
     retry: Retry
     timeout: float | None
     fallback: Any
+    dead_letters: DeadLetters | None
+    checkpoint: bool
     where: str
 
     @property
@@ -61,7 +65,11 @@ class _Added:
             "each": self.each,
             "retry": None if self.retry is ONCE else self.retry.attempts,
             "timeout": self.timeout,
+            "checkpoint": self.checkpoint or None,
         }
+        letters = self.dead_letters
+        if letters is not None:
+            said |= {"dead_letters": letters.most or True, "share": letters.share}
         if self.each is not None:
             said["concurrency"] = self.concurrency
         return {name: value for name, value in said.items() if value is not None}
@@ -125,6 +133,8 @@ class Pipeline:
         retry: int | Retry | None = None,
         timeout: float | None = None,
         fallback: Any = _NO_FALLBACK,
+        dead_letters: bool | int | DeadLetters | None = None,
+        checkpoint: bool = False,
         where: str | None = None,
     ) -> Self:
         """Add a `Step`, a class of one, or an asynchronous function; returns the pipeline.
@@ -133,7 +143,9 @@ class Pipeline:
         the key of a value) does not hold. With `each`, the key of a list, it is called for each item, with
         `item` and `index` in its data, at most `concurrency` at once; its result is the list of results under
         its name. A call has `retry` attempts of `timeout` seconds each; when the last fails, `fallback` (a
-        dict or a step) gives the result. Raises `GraphError`.
+        dict or a step) gives the result. With `dead_letters` (True, at most how many, or `DeadLetters`) an
+        item whose call failed for good is put aside and the others go on. With `checkpoint` its end is stored
+        as a checkpoint before another step begins, where the log lasts. Raises `GraphError`.
         """
         place = where or author_line()
         made = as_step(step)
@@ -151,6 +163,9 @@ class Pipeline:
             raise GraphError(
                 f"step {known!r}: timeout is a number of seconds above 0, not {timeout}"
             )
+        letters = as_dead_letters(known, dead_letters)
+        if letters is not None and each is None:
+            raise GraphError(f"step {known!r}: dead_letters are for a step with `each`")
         if fallback is not _NO_FALLBACK and not isinstance(fallback, dict):
             fallback = as_step(fallback)
         self._steps[known] = _Added(
@@ -162,6 +177,8 @@ class Pipeline:
             _retry(retry),
             timeout,
             fallback,
+            letters,
+            checkpoint,
             place,
         )
         return self
@@ -241,6 +258,8 @@ class Pipeline:
             )
             inputs = [streams[other] for other in dict.fromkeys(added.after)] or [first]
             streams[name] = Stream(spec, inputs, added.where).named(name)
+            if added.dead_letters is not None and settings[name].sends_letters:
+                streams[name] = with_letters(streams[name], added.dead_letters, name, data)
         read = {other for added in self._steps.values() for other in added.after}
         last = [streams[name] for name in order if name not in read]
         before = {name: self._before(name) for name in order}
@@ -276,6 +295,9 @@ class Pipeline:
             has_fallback=added.fallback is not _NO_FALLBACK,
             fallback=added.fallback,
             falls_back_to_step=isinstance(added.fallback, Step),
+            dead_letters=added.dead_letters,
+            sends_letters=added.dead_letters is not None and added.dead_letters.to is not None,
+            checkpoint=added.checkpoint,
             streaming=self.streaming,
             order=order,
             undoing=undoing,

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxstream.errors import AuthorError
+from rxstream.pipeline.letters import DeadLetters
+from rxstream.pipeline.member import Family
 from rxstream.pipeline.policy import Retry, Streaming
 
 When = Callable[[dict[str, Any]], Any] | str
 """A predicate of a step's data, or the key of a value that has to be true."""
-
-
-class Family:
-    """Stands for one drawing of a pipeline; units of one execution that share it belong together."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,11 @@ class StepSettings:
     fallback: Any
     """A step, or a dict."""
     falls_back_to_step: bool
+    dead_letters: DeadLetters | None
+    sends_letters: bool
+    """Whether they go to a sink as well."""
+    checkpoint: bool
+    """Whether its end is a checkpoint."""
     streaming: Streaming
     order: Sequence[str]
     """All steps of the pipeline, each behind those it comes after."""
