@@ -70,6 +70,7 @@ from rxstream.replay import Replay, Rerun, replay, rerun
 from rxstream.sink import Sink
 from rxstream.source import PushSource, Source
 from rxstream.stream import Stream, source
+from rxstream.tools import Tool, ToolContext, ToolRegistry, ToolResult, tool
 
 __all__ = [
     "Binary",
@@ -102,6 +103,10 @@ __all__ = [
     "Stream",
     "StreamEvent",
     "Streaming",
+    "Tool",
+    "ToolContext",
+    "ToolRegistry",
+    "ToolResult",
     "Window",
     "acquire",
     "action",
@@ -153,6 +158,7 @@ __all__ = [
     "throw",
     "timer",
     "to_async",
+    "tool",
     "using",
     "with_latest_from",
     "zip",

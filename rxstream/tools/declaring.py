@@ -1,9 +1,14 @@
 """`Tool`: a typed function a model may call, and `@tool`, which makes one.
 
 Its parameters and their JSON Schema are read from the signature, its description from the docstring. A
-generator, plain or asynchronous, streams: what it yields is live output (text, `Output`) until its
-`ToolResult`; any other function gives its result when it returns, and a plain one runs in a thread. Must
-not know how a call runs.
+generator, plain or asynchronous, streams: what it yields is live output (text, `Output`, any other value as
+JSON) until its `ToolResult`; without one its text is its result. Any other function gives its result when it
+returns. What is not asynchronous runs in a thread.
+
+A tool that streams may have a plain variant with the same parameters, made by `@its_tool.plain`. That is
+called where streaming is off, and where streaming failed before any side effect: the tool raised
+`CannotStream`, which is its word that it has done nothing, or it is `idempotent`, so that doing it once more
+does no harm. Must not know how a call runs.
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from rxstream.errors import AuthorError, GraphError
 from rxstream.graph.params import Parameters
@@ -22,6 +28,11 @@ from rxstream.tools.running import ToolContext
 Approval: TypeAlias = bool | Callable[[Mapping[str, Any]], str | None]
 """Whether a person has to agree: always, never, or what the function says of the arguments (the question,
 or None)."""
+
+Kind: TypeAlias = Literal["async_generator", "generator", "coroutine", "plain"]
+
+_NAME_LENGTH: Final = 64
+"""Characters of a name that every provider takes."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,32 @@ class ToolSettings:
     tags: tuple[str, ...] = ()
 
 
+class Way:
+    """One function a tool is called by."""
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.function = function
+        bare = function
+        while isinstance(bare, partial):
+            bare = bare.func
+        if not inspect.isroutine(bare) and not inspect.isclass(bare):
+            bare = type(bare).__call__
+        self.kind: Kind = _kind(bare)
+        self.context, self.parameters = _read(function, name)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it gives output while it runs."""
+        return self.kind in ("async_generator", "generator")
+
+    def start(self, values: Mapping[str, Any], context: ToolContext) -> Any:
+        """What the function gives: a generator, a coroutine, or the value itself."""
+        extra = {} if self.context is None else {self.context: context}
+        return self.function(**values, **extra)
+
+
 class Tool:
-    """One function a model may call."""
+    """One function a model may call; called itself, it is that function."""
 
     def __init__(
         self,
@@ -54,12 +89,24 @@ class Tool:
         tags: Iterable[str] = (),
     ) -> None:
         self.function = function
-        self.name = name or getattr(function, "__name__", "tool").strip("<>")
+        self.name = check_name(name or getattr(function, "__name__", "tool").strip("<>"))
+        if timeout is not None and not timeout > 0:
+            raise AuthorError(f"tool {self.name!r}: timeout is seconds above 0, not {timeout}")
         self.settings = ToolSettings(parallel, idempotent, approval, timeout, tuple(tags))
-        self.streams = inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
-        self.context, self.parameters = _read(function, self.name)
+        self.way = Way(function, self.name)
+        self.plain_way: Way | None = None
         text = description or inspect.getdoc(function) or ""
         self.description = " ".join(text.strip().partition("\n\n")[0].split())
+
+    @property
+    def streams(self) -> bool:
+        """Whether it gives output while it runs."""
+        return self.way.streams
+
+    @property
+    def parameters(self) -> Parameters:
+        """What it takes."""
+        return self.way.parameters
 
     @property
     def spec(self) -> ToolSpec:
@@ -72,8 +119,28 @@ class Tool:
 
     def start(self, values: Mapping[str, Any], context: ToolContext) -> Any:
         """What the function gives: a generator, a coroutine, or the value itself."""
-        extra = {} if self.context is None else {self.context: context}
-        return self.function(**values, **extra)
+        return self.way.start(values, context)
+
+    def plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate the function that does the same without streaming. Raises `AuthorError`."""
+        way = Way(function, self.name)
+        if way.streams or not self.streams:
+            raise AuthorError(
+                f"tool {self.name!r}: a plain variant is a function that returns its result, of a tool that "
+                "yields"
+            )
+        if way.parameters.schema.get("properties") != self.parameters.schema.get("properties"):
+            raise AuthorError(
+                f"the plain variant of tool {self.name!r} must take what the tool takes"
+            )
+        self.plain_way = way
+        return function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name}>"
 
 
 @overload
@@ -100,8 +167,46 @@ def tool(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     return lambda made: Tool(made, **settings)
 
 
+def as_tool(given: Any) -> Tool:
+    """A tool of a `Tool` or a function. Raises `AuthorError`."""
+    if isinstance(given, Tool):
+        return given
+    if callable(given):
+        return Tool(given)
+    raise AuthorError(f"a {type(given).__name__} is no tool: give a function, or a rxstream.Tool")
+
+
+def check_name(name: str) -> str:
+    """A name every provider takes. Raises `AuthorError`."""
+    plain = name.replace("_", "").replace("-", "")
+    if plain.isascii() and plain.isalnum() and len(name) <= _NAME_LENGTH:
+        return name
+    raise AuthorError(
+        f"{name[:80]!r} is no name of a tool: letters, digits, _ and -, at most {_NAME_LENGTH}"
+    )
+
+
+def _kind(function: Any) -> Kind:
+    if inspect.isasyncgenfunction(function):
+        return "async_generator"
+    if inspect.isgeneratorfunction(function):
+        return "generator"
+    return "coroutine" if inspect.iscoroutinefunction(function) else "plain"
+
+
 def _read(function: Callable[..., Any], name: str) -> tuple[str | None, Parameters]:
-    hints = typing.get_type_hints(function, include_extras=True)
+    place: Any = function
+    while isinstance(place, partial):
+        place = place.func
+    if not inspect.isroutine(place):
+        place = type(place).__call__
+    try:
+        hints = typing.get_type_hints(place, include_extras=True)
+    except NameError as error:
+        raise AuthorError(
+            f"tool {name!r} is annotated with {error.name!r}, which cannot be found: import it at the top "
+            "of the module, not only for type checking"
+        ) from error
     found = [key for key, hint in hints.items() if hint is ToolContext and key != "return"]
     context = found[0] if found else None
     signature = inspect.signature(function)

@@ -32,6 +32,10 @@ class ToolResult:
     brief: str | None = None
 
 
+class CannotStream(Exception):
+    """Raised by a tool that streams before it has done anything: call its plain variant instead."""
+
+
 class ToolContext:
     """One call of a tool, as the tool sees it."""
 
@@ -47,6 +51,9 @@ class ToolContext:
         self._told = told
 
     def progress(self, percentage: float | None, message: str | None = None) -> None:
-        """Say how far the call is: 0 to 100, or None when nobody knows."""
+        """Say how far the call is: 0 to 100, or None when nobody knows. Any thread may say it.
+
+        Ten a second are shown, the last always.
+        """
         if self._told is not None:
             self._told(percentage, message)
