@@ -188,6 +188,11 @@ class Call:
         self._in_text = False
         self._escaped = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of its arguments came."""
+        return self._size == 0
+
     def adds(self, part: str) -> bool:
         """More of its arguments; whether they are a whole object now."""
         if self.given:

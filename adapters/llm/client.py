@@ -1,7 +1,7 @@
 """A model behind HTTP: one question is one request, and its answer comes as it is said.
 
 An attempt either ends with `done` or raises; whoever stops listening closes the connection, which frees the
-model. Whether to try again is not decided here. Must not know any provider.
+model. When to try again, and what of it is given then, is in `retrying`. Must not know any provider.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rxstream.adapters.http import failure, session
 from rxstream.adapters.llm.dialect import Dialect
 from rxstream.adapters.llm.errors import ModelError, refusal
 from rxstream.adapters.llm.messages import encoded
+from rxstream.adapters.llm.retrying import Retries, retried
 from rxstream.errors import AuthorError
 from rxstream.models import Delivered, Element, Question, Tell
 
@@ -58,9 +59,11 @@ class HTTPModel:
         *,
         continues: bool = False,
         hints: Mapping[str, str] | None = None,
+        retries: Retries | None = None,
     ) -> None:
         self.name = name
         self.continues = continues
+        self.retries = retries or Retries()
         self._dialect = dialect
         self._reach = reach
         self._hints = hints or {}
@@ -70,9 +73,10 @@ class HTTPModel:
 
     async def answer(
         self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
-    ) -> AsyncIterator[Sequence[Element]]:
-        """One attempt; `delivered` is not honoured here."""
-        async with contextlib.aclosing(self.attempt(question, tell)) as answer:
+    ) -> AsyncGenerator[Sequence[Element], None]:
+        """Ask as often as it takes, within `retries`; what was delivered is not given again."""
+        answer = retried(self, question, delivered, tell, self.retries)
+        async with contextlib.aclosing(answer):
             async for batch in answer:
                 yield batch
 
@@ -132,7 +136,7 @@ class HTTPModel:
             headers["Connection"] = "close"
         # total: a long answer is no fault; silence is
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-        url = address.url + self._dialect.path(self.name.partition(":")[2])
+        url = joined(address.url, self._dialect.path(self.name.partition(":")[2]))
         async with (await session()).post(
             url, data=body, headers=headers, timeout=patience
         ) as response:
@@ -185,6 +189,12 @@ def at(url: str, api_key: str | None, key_variable: str = "") -> Reach:
         yield Address(url.rstrip("/"), api_key or os.environ.get(key_variable) or None)
 
     return reach
+
+
+def joined(base: str, path: str) -> str:
+    """The URL of a path; a version that both have (`…/v1` and `/v1/…`) is there once."""
+    first = path[: path.find("/", 1)]
+    return base + path.removeprefix(first) if base.endswith(first) else base + path
 
 
 def _ms(seconds: float) -> float:

@@ -130,6 +130,38 @@ def checked(tools: Sequence[ToolSpec]) -> list[ToolSpec]:
     return list(tools)
 
 
+def functions(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
+    """The tools in the form that OpenAI gave them and others took over."""
+    return [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": dict(tool.parameters),
+            },
+        }
+        for tool in checked(tools)
+    ]
+
+
+def carried(call: Call, dialect: str) -> Any:
+    """What that dialect gave to be carried with the call; another one's is of no use to it."""
+    return call.carry.get(dialect) if isinstance(call.carry, Mapping) else None
+
+
+def with_options(body: dict[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with further fields: None takes one out, an object is added to one that is there."""
+    for name, value in options.items():
+        if value is None:
+            body.pop(name, None)
+        elif isinstance(value, Mapping) and isinstance(body.get(name), dict):
+            body[name] = {**body[name], **value}
+        else:
+            body[name] = value
+    return body
+
+
 def encoded(value: Any) -> str:
     """Its JSON. Raises `AuthorError`."""
     try:

@@ -11,15 +11,18 @@ from typing import Any
 
 from rxstream.adapters.llm.answering import Answer, textual
 from rxstream.adapters.llm.errors import refusal
-from rxstream.adapters.llm.messages import Image, Said, checked, looked_through
+from rxstream.adapters.llm.messages import Image, Said, functions, looked_through, with_options
 from rxstream.adapters.llm.reading import END, EventReader
 from rxstream.models import Element, Question
 
 
 class OpenAIChat:
-    """`POST /chat/completions`, streamed."""
+    """`POST /chat/completions`, streamed. `limit` is what the server calls the most tokens it may say."""
 
     address = "https://api.openai.com/v1"
+
+    def __init__(self, limit: str = "max_tokens") -> None:
+        self._limit = limit
 
     def path(self, model: str) -> str:
         """The same for every model."""
@@ -39,22 +42,12 @@ class OpenAIChat:
             "stream_options": {"include_usage": True},
         }
         if question.tools:
-            body["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description,
-                        "parameters": dict(tool.parameters),
-                    },
-                }
-                for tool in checked(question.tools)
-            ]
+            body["tools"] = functions(question.tools)
         if question.max_tokens is not None:
-            body["max_tokens"] = question.max_tokens
+            body[self._limit] = question.max_tokens
         if question.temperature is not None:
             body["temperature"] = question.temperature
-        return {**body, **question.options}
+        return with_options(body, question.options)
 
     def decoder(self) -> ChatDecoder:
         """A decoder for one answer."""

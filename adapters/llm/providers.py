@@ -1,18 +1,25 @@
 """The providers: what stands before the colon of a model's name, as entry points of `rxstream.models`.
 
 Each is a function from the name behind the colon and the options of whoever asks to a `Model`. Another
-package adds one by an entry point of its own.
+package adds one by an entry point of its own. `continues` says whether the provider goes on behind the
+beginning of an answer; it is believed only where a test has seen it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 
+from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, at
 from rxstream.adapters.llm.dialect import Dialect
+from rxstream.adapters.llm.gemini import Gemini
+from rxstream.adapters.llm.ollama import Ollama
 from rxstream.adapters.llm.openai import OpenAIChat
 from rxstream.adapters.llm.process import local as running
+from rxstream.adapters.llm.responses import OpenAIResponses
+from rxstream.errors import AuthorError
 from rxstream.models import Model, Tell
 
 
@@ -30,9 +37,79 @@ def local(name: str, *, base_url: str | None = None, api_key: str | None = None)
     return HTTPModel(f"local:{name}", OpenAIChat(), reach, continues=True)
 
 
-def openai(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
-    """OpenAI's chat completions."""
-    return _model("openai", name, OpenAIChat(), base_url, api_key, "OPENAI_API_KEY")
+def openai(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """OpenAI's chat completions. Other servers that speak them know the limit by its older name."""
+    dialect = OpenAIChat("max_tokens" if base_url else "max_completion_tokens")
+    return _model("openai", name, dialect, base_url, api_key, "OPENAI_API_KEY", continues=continues)
+
+
+def openai_responses(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """OpenAI's responses."""
+    return _model(
+        *("openai-responses", name, OpenAIResponses(), base_url, api_key, "OPENAI_API_KEY"),
+        continues=continues,
+    )
+
+
+def compatible(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """Any server that speaks OpenAI's chat completions. Raises `AuthorError` without its `base_url`."""
+    if not base_url:
+        raise AuthorError(
+            f"compatible:{name[:80]} is on no server: give base_url, as http://localhost:8000/v1",
+            code="no_base_url",
+        )
+    return _model("compatible", name, OpenAIChat(), base_url, api_key, continues=continues)
+
+
+def anthropic(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """Anthropic's messages."""
+    return _model(
+        *("anthropic", name, AnthropicMessages(), base_url, api_key, "ANTHROPIC_API_KEY"),
+        continues=continues,
+    )
+
+
+def gemini(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """Google's Gemini."""
+    return _model(
+        "gemini", name, Gemini(), base_url, api_key, "GEMINI_API_KEY", continues=continues
+    )
+
+
+def ollama(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+) -> Model:
+    """A model of an Ollama server: the one of `OLLAMA_HOST`, else of this machine."""
+    return _model(
+        *("ollama", name, Ollama(), base_url or _ollama_host(), api_key, "OLLAMA_API_KEY"),
+        continues=continues,
+        hints={
+            "no_server": "is it running? ollama serve",
+            "unknown_model": f"ollama pull {name[:80]}",
+        },
+    )
+
+
+def _ollama_host() -> str | None:
+    """`OLLAMA_HOST` as a URL; it may lack the scheme and the port, and say `0.0.0.0` to mean all."""
+    host = os.environ.get("OLLAMA_HOST", "").strip()
+    if not host:
+        return None
+    scheme, found, rest = host.rpartition("://")
+    name, _, port = rest.rstrip("/").partition(":")
+    reached = name if name not in ("", "0.0.0.0") else "127.0.0.1"
+    default = "443" if scheme == "https" else "11434"
+    return f"{scheme if found else 'http'}://{reached}:{port or default}"
 
 
 def _model(
@@ -44,14 +121,13 @@ def _model(
     key_variable: str = "",
     *,
     continues: bool = False,
+    hints: Mapping[str, str] | None = None,
 ) -> Model:
-    hints = {}
-    if key_variable:
-        hints["bad_key"] = f"set {key_variable}, or give api_key"
+    key = f"set {key_variable}, or give api_key" if key_variable else "give api_key"
     return HTTPModel(
         f"{provider}:{name}",
         dialect,
         at(base_url or dialect.address, api_key, key_variable),
         continues=continues,
-        hints=hints,
+        hints={"bad_key": key, **(hints or {})},
     )
