@@ -1,0 +1,17 @@
+"""What the tests of tools need of the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from rxstream.adapters.tools import sandbox_bwrap
+from rxstream.errors import WorldError
+
+
+@pytest.fixture(scope="session")
+def boundary() -> str:
+    """What makes the sandbox here."""
+    try:
+        return sandbox_bwrap.found().version
+    except WorldError as error:
+        pytest.skip(f"missing: bubblewrap, so no escape was tried ({error.message})")
