@@ -63,7 +63,7 @@ class HTTPModel:
     ) -> None:
         self.name = name
         self.continues = continues
-        self.retries = retries or Retries()
+        self.retries = retries
         self._dialect = dialect
         self._reach = reach
         self._hints = hints or {}

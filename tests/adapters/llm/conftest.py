@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rxstream.adapters.llm import retrying
 from tests.adapters.llm.provider import Provider, serving
 from tests.adapters.llm.real import fetched, model
 
 __all__ = ["fetched", "model", "provider"]
+
+
+@pytest.fixture(autouse=True)
+def asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is tried again unless a test says so: most look at what one attempt does."""
+    monkeypatch.setattr(retrying, "DEFAULT", retrying.Retries(attempts=1))
 
 
 @pytest.fixture
