@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import shlex
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from rxstream.adapters.sources.child import STDOUT
 from rxstream.adapters.tools import sandbox_bwrap as bubblewrap
-from rxstream.adapters.tools.sandbox_running import Command, Ended, Running
+from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import AuthorError, WorldError
 
@@ -158,17 +159,21 @@ def unboxed(
     stdin: bytes | None = None,
     timeout: float | None = None,
 ) -> Running:
-    """The command without any boundary: it sees and may do all that this process may."""
+    """The command without any boundary: it sees and may do all that this process may.
+
+    What it started ends with it, unless that left its session, its parents and its variables behind.
+    """
     checked(argv)
     folder = None if work is None else _folder(work)
     seconds = limits.seconds if timeout is None else min(timeout, limits.seconds)
+    mark = uuid.uuid4().hex
     command = Command(
         limited(argv, limits),
         bubblewrap.Files((), ()),
         cwd=folder,
-        environment={**_environment(), "HOME": folder or _SCRATCH, **environment},
+        environment={**_environment(), "HOME": folder or _SCRATCH, **environment, MARK: mark},
         seconds=seconds,
-        boxed=False,
+        mark=mark,
     )
     return Running(command, _watch(limits, folder), stdin)
 

@@ -16,6 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import psutil
+
+from rxstream.adapters.sources.blocking import blocking
 from rxstream.adapters.sources.child import STDERR, STDOUT, Child
 from rxstream.adapters.tools.sandbox_bwrap import Files
 from rxstream.adapters.tools.sandbox_watch import Watch
@@ -24,6 +27,8 @@ from rxstream.errors import WorldError
 Reason = Literal["time", "memory", "processes", "disk", "output", "cancelled"]
 """Which limit ended it, or that it was no longer wanted."""
 
+MARK: Final = "RXSTREAM_COMMAND"
+_SWEEPING_S: Final = 2.0
 _SIGNALLED: Final = 128
 _AFTER_END_S: Final = 0.5
 """How long what a command without a sandbox left running is listened to."""
@@ -56,7 +61,8 @@ class Command:
     cwd: str | None = None
     environment: Mapping[str, str] | None = None
     seconds: float = math.inf
-    boxed: bool = True
+    mark: str = ""
+    """Without a sandbox: a word of its own among its variables, by which what it started is found."""
 
 
 class Running:
@@ -126,7 +132,7 @@ class Running:
         status = await self._child.wait()
         taken = round((time.monotonic() - self._begun) * 1000)
         await self._end()
-        if self._command.boxed and status == 1 and self._refused():
+        if not self._command.mark and status == 1 and self._refused():
             raise WorldError(f"the sandbox could not be made: {self._refused()}", code="no_sandbox")
         code = _SIGNALLED - status if status < 0 else status
         return Ended(code, self._why, taken)
@@ -149,5 +155,21 @@ class Running:
             task.cancel()
         try:
             await self._child.end(0)
+            if self._command.mark:
+                await blocking(_sweep, self._command.mark)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _sweep(mark: str) -> None:
+    """End what left its session and its parents, as long as it kept its variables."""
+    found = True
+    deadline = time.monotonic() + _SWEEPING_S
+    while found and time.monotonic() < deadline:
+        found = False
+        for process in psutil.process_iter():
+            # of other users', and of what ended meanwhile, nothing is told
+            with suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == mark:
+                    process.kill()
+                    found = True
