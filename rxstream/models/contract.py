@@ -87,7 +87,14 @@ class Model(Protocol):
 
         What was `delivered` of an earlier attempt is not given again: the answer goes on behind it where
         the provider can, else it is asked anew and the same beginning is dropped, else `restarted` comes
-        first. Network errors are retried inside by the same rules. Raises `ModelError`-like errors of
-        `rxstream.errors`; closing it ends the request.
+        first. Network errors are retried inside by the same rules.
+
+        Behind a tool call that was given nothing is asked again, because the tool may run already: what came
+        is the answer, its `done` says `tool_calls`, with the reason in `metadata["cut"]`, and the
+        conversation goes on with the results. So no call is ever given twice, and none is taken back.
+
+        `done` has the whole text, the usage of all attempts (with `metadata["estimated"]` where one broke off
+        before it told), `metadata["attempts"]`, and in `metadata["replayed"]` how many characters came again
+        and were dropped. Raises `ModelError`-like errors of `rxstream.errors`; closing it ends the request.
         """
         ...
