@@ -48,12 +48,7 @@ def refusal(command: str) -> str | None:
         return "the command is empty"
     if "\0" in command:
         return "the command contains NUL, which no command can"
-    try:
-        size = len(command.encode())
-    except UnicodeEncodeError:
-        return (
-            "the command contains half a surrogate pair, which no file or program can be named by"
-        )
+    size = len(command.encode("utf-8", "surrogatepass"))
     if size > LONGEST:
         return f"the command has {size:,} bytes, more than {LONGEST:,}: write it to a file and run that"
     return None

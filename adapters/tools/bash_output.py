@@ -17,7 +17,6 @@ _LINE: Final = 400
 
 # at the end of a line, or at its begin before a bar; with colours around
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_WRITTEN_OVER: Final = re.compile(r"[^\n\r]*\r(?=[^\n\r])")
 _AT_END: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{1,4})?)\s?%[\s.…)\]]*$")
 _AT_BEGIN: Final = re.compile(r"^\s*\[?\s*(\d{1,3}(?:\.\d{1,4})?)\s?%(?=[\s|\]:])")
 
@@ -90,4 +89,5 @@ class Ends:
         left = self._beyond - len(self._last)
         middle = f"\n[… {left:,} characters left out …]\n" if left else ""
         whole = "".join(self._first) + middle + self._last
-        return _WRITTEN_OVER.sub("", _COLOUR.sub("", whole).replace("\r\n", "\n"))
+        lines = _COLOUR.sub("", whole).split("\n")
+        return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
