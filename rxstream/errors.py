@@ -27,7 +27,9 @@ The branch an error hangs on says who has to act. It is the `kind` that events a
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar, Final, Literal, TypedDict
+from typing import Any, ClassVar, Final, Literal
+
+from typing_extensions import TypedDict
 
 Kind = Literal["author", "user", "world", "client", "cancelled", "timeout"]
 

@@ -19,6 +19,8 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from tests.shapes import checked
+
 # no test asserts how long something takes, and each run looks at the same examples
 settings.register_profile("patient", deadline=None, derandomize=True)
 settings.load_profile("patient")
@@ -96,6 +98,12 @@ def nothing_left() -> Iterator[None]:
 def log_records_stay(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command called in this process says nothing of where its log records go: other tests look at them."""
     monkeypatch.setattr("rxstream.adapters.cli.logs.configure", lambda *given, **named: None)
+
+
+@pytest.fixture(autouse=True)
+def events_have_their_shape(log_records_stay: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test records in this process is as the event reference says."""
+    monkeypatch.setattr("rxstream.engine.recorder.draft", checked)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ LAYERS = [
     ["errors"],
     ["codec"],
     ["statecodec"],
-    ["events"],
+    ["events", "event_data"],
     ["source"],
     ["indexed"],
     ["sink"],
