@@ -52,6 +52,7 @@ def _start(settings: dict[str, Any]) -> Any:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [settings["api_key"]]  # other users of this machine reach loopback too
+    params.chat_template = settings["template"]
     params.ui = False
     params.verbosity = 0
     return xllamacpp.Server(params)

@@ -75,7 +75,7 @@ class AnthropicMessages:
             body["temperature"] = question.temperature
         return with_options(body, question.options)
 
-    def decoder(self) -> MessagesDecoder:
+    def decoder(self, question: Question | None = None) -> MessagesDecoder:
         """A decoder for one answer."""
         return MessagesDecoder()
 

@@ -90,7 +90,7 @@ class HTTPModel:
         try:
             async with self._reach(say) as address:
                 key = address.api_key
-                async with contextlib.aclosing(self._asked(address, body, say)) as answer:
+                async with contextlib.aclosing(self._asked(address, body, question, say)) as answer:
                     async for batch in answer:
                         yield batch
         except Exception as error:
@@ -100,10 +100,10 @@ class HTTPModel:
             raise told from error
 
     async def _asked(
-        self, address: Address, body: bytes, say: Tell
+        self, address: Address, body: bytes, question: Question, say: Tell
     ) -> AsyncGenerator[Sequence[Element], None]:
         loop = asyncio.get_running_loop()
-        decoder = self._dialect.decoder()
+        decoder = self._dialect.decoder(question)
         asked_at = loop.time()
         first_at: float | None = None
         say(None, "waiting for the first token")

@@ -49,6 +49,6 @@ class Dialect(Protocol):
         """The JSON of the request. Raises `AuthorError` for what the provider does not take."""
         ...
 
-    def decoder(self) -> AnswerDecoder:
-        """A decoder for one answer."""
+    def decoder(self, question: Question | None = None) -> AnswerDecoder:
+        """A decoder for one answer, to that question where it matters."""
         ...

@@ -73,7 +73,7 @@ class Gemini:
             body["generationConfig"] = config
         return with_options(body, question.options)
 
-    def decoder(self) -> GeminiDecoder:
+    def decoder(self, question: Question | None = None) -> GeminiDecoder:
         """A decoder for one answer."""
         return GeminiDecoder()
 

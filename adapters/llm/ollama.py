@@ -44,7 +44,7 @@ class Ollama:
             body["options"] = options
         return with_options(body, question.options)
 
-    def decoder(self) -> OllamaDecoder:
+    def decoder(self, question: Question | None = None) -> OllamaDecoder:
         """A decoder for one answer."""
         return OllamaDecoder()
 

@@ -49,7 +49,7 @@ class OpenAIChat:
             body["temperature"] = question.temperature
         return with_options(body, question.options)
 
-    def decoder(self) -> ChatDecoder:
+    def decoder(self, question: Question | None = None) -> ChatDecoder:
         """A decoder for one answer."""
         return ChatDecoder()
 

@@ -26,6 +26,7 @@ from typing import Final
 import orjson
 
 from rxstream.adapters.llm.errors import ModelError
+from rxstream.adapters.llm.hermes import TEMPLATE
 from rxstream.adapters.llm.weights import fetch, find
 from rxstream.errors import MissingExtra
 
@@ -193,6 +194,7 @@ class _Server:
                 "n_parallel": N_PARALLEL,
                 "n_threads": N_THREADS,
                 "api_key": key,
+                "template": TEMPLATE,
             }
             too_late = threading.Timer(START_TIMEOUT_S, process.kill)
             too_late.daemon = True

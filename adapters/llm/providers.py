@@ -15,6 +15,7 @@ from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, at
 from rxstream.adapters.llm.dialect import Dialect
 from rxstream.adapters.llm.gemini import Gemini
+from rxstream.adapters.llm.hermes import HermesChat
 from rxstream.adapters.llm.ollama import Ollama
 from rxstream.adapters.llm.openai import OpenAIChat
 from rxstream.adapters.llm.process import local as running
@@ -26,7 +27,7 @@ from rxstream.models import Model, Tell
 def local(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
     """A model on this machine, fetched and started on first use; with `base_url` one that runs already."""
     if base_url is not None:
-        return _model("local", name, OpenAIChat(), base_url, api_key, continues=True)
+        return _model("local", name, HermesChat(), base_url, api_key, continues=True)
 
     @contextlib.asynccontextmanager
     async def reach(tell: Tell) -> AsyncIterator[Address]:
@@ -34,7 +35,7 @@ def local(name: str, *, base_url: str | None = None, api_key: str | None = None)
             # it may close a kept connection just when the next question is sent on it
             yield Address(endpoint.base_url, endpoint.api_key, close=True)
 
-    return HTTPModel(f"local:{name}", OpenAIChat(), reach, continues=True)
+    return HTTPModel(f"local:{name}", HermesChat(), reach, continues=True)
 
 
 def openai(

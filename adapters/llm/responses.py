@@ -62,7 +62,7 @@ class OpenAIResponses:
             body["temperature"] = question.temperature
         return with_options(body, question.options)
 
-    def decoder(self) -> ResponsesDecoder:
+    def decoder(self, question: Question | None = None) -> ResponsesDecoder:
         """A decoder for one answer."""
         return ResponsesDecoder()
 
