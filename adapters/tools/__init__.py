@@ -1,6 +1,7 @@
 """Tools that touch the world: commands, files, the screen, the web."""
 
 from rxstream.adapters.tools.bash import bash
+from rxstream.adapters.tools.fileset import files
 from rxstream.adapters.tools.sandbox import Finished, Limits, Sandbox
 
-__all__ = ["Finished", "Limits", "Sandbox", "bash"]
+__all__ = ["Finished", "Limits", "Sandbox", "bash", "files"]

@@ -1,0 +1,141 @@
+"""Finding with ripgrep, where it is installed: it names lines, and we look at those ourselves.
+
+It is given the files a walk found, so that it follows no rules of its own, and what it prints is only where
+a line begins: the line is read through the root and looked at by the same matcher as without it. So what is
+found is the same, and nothing outside the root is shown even if a name changes under its hands. A large file
+is its standard input, and the offset they share says how far it is. Must not know what is done with lines.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from rxstream.adapters.tools.confined import Confined
+from rxstream.adapters.tools.searching import Matcher
+from rxstream.adapters.tools.working import Watch
+
+_OPTIONS: Final = (
+    *("--no-config", "--color=never", "--no-heading", "--null", "--line-number", "--byte-offset"),
+    *("--with-filename", "--text", "--crlf", "--no-messages", "--threads=2"),
+    "--engine=auto",  # what looks around goes to PCRE2, where it was built with it
+    "--max-columns=1",  # the line itself is not printed
+)
+_PIPE_BYTES: Final = 64 * 1024
+_POLL_MS: Final = 50
+
+
+class Candidate(NamedTuple):
+    """A line that ripgrep found something in."""
+
+    path: str
+    number: int
+    offset: int
+    """Where it begins, in bytes."""
+
+
+class Ripgrep:
+    """One search. `program` is where it is."""
+
+    def __init__(self, program: str, matcher: Matcher, most: int) -> None:
+        self._command = [program, *_OPTIONS, f"--max-count={most}"]
+        if matcher.ignore_case:
+            self._command.append("--ignore-case")
+        if matcher.literal:
+            self._command.append("--fixed-strings")
+        self._command.append(f"--regexp={matcher.wanted}")
+
+    def understands(self, folder: Confined, watch: Watch) -> bool:
+        """Whether it takes the expression: some it cannot, such as those that look around."""
+        with self._started(["--", "-"], folder, subprocess.DEVNULL) as process:
+            for _ in _read(process, watch):
+                pass
+            return not watch.late and process.wait() != 2
+
+    def names(self, paths: Sequence[str], folder: Confined, watch: Watch) -> Iterator[Candidate]:
+        """Lines of files below an open folder, those of a file in order."""
+        arguments = ["--", *(f"./{path}" for path in paths)]
+        with self._started(arguments, folder, subprocess.DEVNULL) as process:
+            for path, number, offset in _candidates(process, watch):
+                if path:
+                    yield Candidate(path.removeprefix("./"), number, offset)
+
+    def input(self, file: Confined, watch: Watch) -> Iterator[Candidate | int]:
+        """Lines of an open file, and how many of its bytes were read."""
+        os.lseek(file.fd, 0, os.SEEK_SET)
+        with self._started(["--", "-"], file, file.fd) as process:
+            for path, number, offset in _candidates(process, watch):
+                if path:
+                    yield Candidate(file.path, number, offset)
+                else:
+                    yield os.lseek(file.fd, 0, os.SEEK_CUR)
+
+    @contextmanager
+    def _started(
+        self, arguments: list[str], folder: Confined, stdin: int
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        # the folder is named by its descriptor, which whoever renames folders cannot change
+        where = f"/proc/self/fd/{folder.fd}" if folder.is_folder else "/"
+        process = subprocess.Popen(
+            [*self._command, *arguments],
+            cwd=where,
+            env={},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def installed() -> str | None:
+    """Where ripgrep is; None where it cannot be used as it is here."""
+    return shutil.which("rg") if os.path.isdir("/proc/self/fd") else None
+
+
+def _read(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[bytes]:
+    """What it prints; nothing now and then, so that somebody can look at the time."""
+    assert process.stdout is not None
+    fd = process.stdout.fileno()
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    while True:
+        watch.due()
+        if watch.late:
+            return
+        if not poll.poll(_POLL_MS):
+            yield b""
+            continue
+        data = os.read(fd, _PIPE_BYTES)
+        if not data:
+            return
+        yield data
+
+
+def _candidates(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[tuple[str, int, int]]:
+    """Path, number of the line, its offset; an empty path where nothing came."""
+    rest = b""
+    for data in _read(process, watch):
+        if not data:
+            yield "", 0, 0
+        rest += data
+        while True:
+            # a name may hold the end of a line, so the end is looked for behind the name
+            path, found, behind = rest.partition(b"\0")
+            line, ended, left = behind.partition(b"\n")
+            if not found or not ended:
+                break
+            number, offset, _ = line.split(b":", 2)
+            yield os.fsdecode(path), int(number), int(offset)
+            rest = left
