@@ -29,7 +29,7 @@ _LOOK_AGAIN: Final = 0.05
 _LONG_S: Final = 1.0
 """Seconds some node has to have made others wait before a person is told."""
 
-_TERMINALS_THAT_CANNOT: Final = ("dumb", "unknown")
+TERMINALS_THAT_CANNOT: Final = ("dumb", "unknown")
 
 
 class Show(ABC):
@@ -180,7 +180,7 @@ def choose(
 
 def on_terminal() -> bool:
     """Whether stderr is a terminal that can be drawn on."""
-    return sys.stderr.isatty() and os.environ.get("TERM", "unknown") not in _TERMINALS_THAT_CANNOT
+    return sys.stderr.isatty() and os.environ.get("TERM", "unknown") not in TERMINALS_THAT_CANNOT
 
 
 def conclude(terminal: StreamEvent, *, tell_result: bool) -> int:

@@ -1,0 +1,90 @@
+"""The graph that answers one question: what the engine runs for each turn of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Final, Protocol
+
+from rxstream.adapters.llm import chat
+from rxstream.adapters.llm.weights import find
+from rxstream.errors import MissingExtra
+from rxstream.graph import BoundGraph, graph
+from rxstream.models import open_model
+from rxstream.stream import Stream
+
+NAME: Final = "chat"
+"""Of the graph; what else a log holds is no part of the chat."""
+
+DEFAULT_MODEL: Final = "local:smollm2"
+
+_SMALL_TOKENS: Final = 768
+"""The longest answer of a small local model, which may never find an end by itself."""
+
+_SMALL_SYSTEM: Final = "You are a helpful assistant. Answer briefly."
+_SMALL_OPTIONS: Final[Mapping[str, Any]] = {"repeat_penalty": 1.15, "temperature": 0.3}
+"""Without these a model that small is caught in repeating itself."""
+
+
+class Asking(Protocol):
+    """Makes the stream of an answer's elements."""
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
+    ) -> Stream[Any]:
+        """Draw it; nothing runs yet."""
+        ...
+
+
+def bound(
+    asking: Asking,
+    messages: Sequence[Mapping[str, Any]],
+    question: str,
+    model: str,
+    tools: Sequence[str],
+    system: str | None,
+) -> BoundGraph:
+    """The graph for a question. What was said before is in the log already and not written again."""
+
+    def drawn(question: str, model: str, tools: list[str], system: str | None) -> Stream[Any]:
+        return asking(messages, model, tools).named("answer")
+
+    drawn.__name__ = NAME
+    return graph(drawn).bind(question=question, model=model, tools=list(tools), system=system)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Asks the models of `rxstream.adapters.llm`; `base_url` is where their server is, if not at home."""
+
+    base_url: str | None = None
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools a model may be given."""
+        return ()
+
+    def check(self, model: str) -> None:
+        """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra`."""
+        open_model(model, **self._options)
+        provider, _, name = model.partition(":")
+        if provider == "local" and self.base_url is None:
+            find(name)
+            if find_spec("xllamacpp") is None:
+                raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {} if self.base_url is None else {"base_url": self.base_url}
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
+    ) -> Stream[Any]:
+        if not model.startswith("local:"):
+            return chat(list(messages), model=model, max_tokens=None, **self._options)
+        if messages[0]["role"] != "system":
+            messages = [{"role": "system", "content": _SMALL_SYSTEM}, *messages]
+        return chat(
+            list(messages), model=model, max_tokens=_SMALL_TOKENS, **_SMALL_OPTIONS, **self._options
+        )

@@ -1,0 +1,78 @@
+"""The line where a person types: several lines if wanted, and what was typed before with up and down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from textual import events
+from textual.message import Message
+from textual.widgets import TextArea
+
+from rxstream.adapters.terminal.chat.history import History
+
+_NEW_LINE: Final = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
+
+
+class Prompt(TextArea):
+    """Enter sends; Ctrl+J, Alt+Enter and Shift+Enter begin a new line."""
+
+    DEFAULT_CSS = """
+    Prompt { height: auto; max-height: 10; border: round $primary-muted; padding: 0 1; }
+    Prompt { background: $background; }
+    Prompt:focus { border: round $accent; background: $background; }
+    Prompt.asked { border: round $warning; }
+    """
+
+    @dataclass
+    class Sent(Message):
+        """A person has typed this."""
+
+        text: str
+
+    @dataclass
+    class Keyed(Message):
+        """`y` or `n` was typed where nothing else was."""
+
+        yes: bool
+
+    def __init__(self, history: History) -> None:
+        super().__init__(
+            compact=False, show_line_numbers=False, soft_wrap=True, highlight_cursor_line=False
+        )
+        self._history = history
+        self.yes_or_no = False
+        """Whether a single y or n is an answer."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if self.yes_or_no and not self.text and event.key.lower() in ("y", "n"):
+            self._taken(event)
+            self.post_message(self.Keyed(event.key.lower() == "y"))
+        elif event.key == "enter":
+            self._taken(event)
+            text = self.text.strip()
+            if text:
+                self._history.add(text)
+                self.text = ""
+                self.post_message(self.Sent(text))
+        elif event.key in _NEW_LINE:
+            self._taken(event)
+            self.insert("\n")
+        elif event.key == "up" and self.cursor_location[0] == 0:
+            self._taken(event)
+            self._show(self._history.older(self.text))
+        elif event.key == "down" and self.cursor_location[0] == self.document.line_count - 1:
+            self._taken(event)
+            self._show(self._history.newer())
+        else:
+            await super()._on_key(event)
+
+    @staticmethod
+    def _taken(event: events.Key) -> None:
+        event.stop()
+        event.prevent_default()
+
+    def _show(self, text: str | None) -> None:
+        if text is not None:
+            self.text = text
+            self.move_cursor(self.document.end)

@@ -1,0 +1,413 @@
+"""The chat on a terminal.
+
+What comes is taken into the session's turns at once and drawn at most twenty times a second, so that a quick
+model costs no more than a slow one. Keys and commands end in the session; an error is a line, never the end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+import orjson
+from rich.text import Text as RichText
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Static
+
+from rxstream.adapters.terminal.chat import commands, transcript
+from rxstream.adapters.terminal.chat.blocks import Request
+from rxstream.adapters.terminal.chat.conversation import recent
+from rxstream.adapters.terminal.chat.drawing import SPINNER, two_columns
+from rxstream.adapters.terminal.chat.history import History
+from rxstream.adapters.terminal.chat.prompt import Prompt
+from rxstream.adapters.terminal.chat.session import Session
+from rxstream.adapters.terminal.chat.widgets import TurnView
+from rxstream.adapters.terminal.text import one_line, printable
+from rxstream.errors import BadRequest, RxStreamError
+
+DRAW_S: Final = 0.05
+"""Seconds between two drawings while something changes."""
+
+SHOWN_TURNS: Final = 100
+"""Turns on the screen; older ones are in the chat and not drawn."""
+
+_SPIN_S: Final = 0.1
+_TWICE_S: Final = 2.0
+"""Seconds within which a second Ctrl-C leaves."""
+
+_ASK: Final = "Ask something, /help tells the rest"
+
+
+class Line(Static):
+    """What the program itself says."""
+
+    DEFAULT_CSS = """
+    Line { height: auto; padding: 0 1; margin: 0 1 1 1; color: $text-muted; }
+    Line.error { color: $text-error; }
+    """
+
+
+class ChatScreen(App[None]):
+    """The whole application; its result is None, whichever way it ends."""
+
+    CSS = """
+    Screen { background: $background; }
+    #talk { scrollbar-size-vertical: 1; padding-top: 1; }
+    #talk { scrollbar-color: $surface-lighten-2; scrollbar-background: $background; }
+    #request { height: auto; max-height: 12; padding: 0 2; color: $text-warning; display: none; }
+    #status { height: 1; padding: 0 2; color: $text-muted; }
+    """
+    TITLE = "rxstream chat"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "stop", show=False, priority=True),
+        Binding("ctrl+c", "stop_or_leave", show=False, priority=True),
+        Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("ctrl+o", "unfold", show=False, priority=True),
+        Binding("pageup", "scroll(-1)", show=False, priority=True),
+        Binding("pagedown", "scroll(1)", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        history: History,
+        *,
+        renew: Callable[[], Session] | None = None,
+        known_tools: tuple[str, ...] = (),
+        check: Callable[[str], None] = lambda model: None,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self._history = history
+        self._renew = renew
+        self._known_tools = known_tools
+        self._check = check
+        self._views: list[TurnView] = []
+        self._taken = 0
+        """How many of the session's turns have been put on the screen."""
+        self._drawing: Timer | None = None
+        self._spinning: Timer | None = None
+        self._spin = 0
+        self._stale = True
+        self._request: Request | None = None
+        self._unfolded = False
+        self._waiting: list[str] = []
+        """Questions that come next."""
+        self._interrupted_at = float("-inf")
+        self._told = ""
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        talk = VerticalScroll(id="talk")
+        talk.can_focus = False
+        yield talk
+        yield Static(id="request")
+        yield Prompt(self._history)
+        yield Static(id="status")
+
+    async def on_mount(self) -> None:
+        self._talk = self.query_one("#talk", VerticalScroll)
+        self._prompt = self.query_one(Prompt)
+        self._prompt.placeholder = _ASK
+        self._prompt.focus()
+        self._talk.anchor()
+        self.session.changed = self._changed
+        self._spinning = self.set_interval(_SPIN_S, self._on_spin, pause=True)
+        if self.session.unfinished is not None:
+            await self._say("the last answer was not finished: going on with it")
+            await self.session.go_on()
+        await self._draw()
+
+    def _changed(self) -> None:
+        """The session has changed: draw, soon."""
+        self._stale = True
+        if self._drawing is None and self.is_running:
+            self._drawing = self.set_timer(DRAW_S, self._draw)
+
+    async def _draw(self) -> None:
+        if self._drawing is not None:
+            self._drawing.stop()
+            self._drawing = None
+        if not self._stale:
+            return
+        self._stale = False
+        with self.batch_update():
+            fresh = self.session.shown[self._taken :]
+            self._taken += len(fresh)
+            for turn in fresh[-SHOWN_TURNS:]:
+                view = TurnView(turn)
+                self._views.append(view)
+                await self._talk.mount(view)
+            await self._forget()
+            for view in self._views:
+                await view.sync()
+        self._ask_person()
+        busy = self.session.turn is not None
+        if self._spinning is not None:
+            if busy:
+                self._spinning.resume()
+            else:
+                self._spinning.pause()
+        self._status()
+        if not busy and self._waiting:
+            self._ask(self._waiting.pop(0))
+
+    async def _forget(self) -> None:
+        if len(self._views) > SHOWN_TURNS:
+            for view in self._views[:-SHOWN_TURNS]:
+                await view.remove()
+            self._views = self._views[-SHOWN_TURNS:]
+
+    def _on_spin(self) -> None:
+        self._spin += 1
+        if self._views:
+            self._views[-1].spin()
+        self._status()
+
+    def _status(self) -> None:
+        turn = self.session.turn
+        left = RichText(no_wrap=True)
+        if turn is not None:
+            left.append(f"{SPINNER[self._spin % len(SPINNER)]} ", "cyan")
+            if self._request is not None:
+                left.append("waits for your answer", "yellow")
+            else:
+                doing = "replaying" if turn.replayed else one_line(turn.doing, 60) or "answering"
+                left.append(doing if turn.tokens == 0 or turn.replayed else "answering")
+                if turn.percentage is not None and turn.tokens == 0:
+                    left.append(f" {turn.percentage:.0f} %", "cyan")
+            left.append("  esc stops", "dim")
+            if self._waiting:
+                left.append(f"  {len(self._waiting)} next", "dim")
+        elif self._told:
+            left.append(self._told, "yellow")
+        turns = self.session.conversation.turns
+        counted = turn or (turns[-1] if turns else None)
+        right: list[str] = []
+        if counted is not None and counted.tokens_per_second:
+            right.append(f"{counted.tokens_per_second:.0f} tokens/s")
+        exact = all(each.exact or not each.tokens for each in turns)
+        right.append(f"{'' if exact else '~'}{self.session.conversation.tokens:,} tokens")
+        right.append(one_line(self.session.model, 40))
+        if self.session.tools:
+            right.append(f"{len(self.session.tools)} tools")
+        text = RichText(" · ".join(right), "dim", no_wrap=True)
+        room = max(self.size.width - 4 - text.cell_len, 1)
+        left.truncate(room, overflow="ellipsis", pad=True)
+        self.query_one("#status", Static).update(left + text)
+
+    # -- what a person does --------------------------------------------------------------------
+
+    async def on_prompt_sent(self, message: Prompt.Sent) -> None:
+        """A question, an answer to one of the model's, or a command."""
+        self._told = ""
+        typed = commands.parse(message.text)
+        if isinstance(typed, commands.Mistake):
+            await self._say(typed.message, error=True)
+        elif isinstance(typed, commands.Command):
+            try:
+                await self._command(typed)
+            except RxStreamError as error:
+                await self._say(error.message, error=True)
+            except OSError as error:
+                where = f"{error.filename}: " if error.filename else ""
+                await self._say(f"{where}{error.strerror or error}", error=True)
+        elif self._request is not None:
+            await self._answer(self._request, _value(self._request, typed))
+        elif self.session.turn is None:
+            self._ask(typed)
+        elif not await self.session.send(typed):
+            self._waiting.append(typed)
+        self._changed()
+
+    async def on_prompt_keyed(self, message: Prompt.Keyed) -> None:
+        """Yes or no."""
+        if self._request is not None:
+            await self._answer(self._request, message.yes)
+
+    def _ask(self, question: str) -> None:
+        try:
+            self.session.ask(question)
+        except BadRequest as error:
+            self._told = error.message
+        self._talk.anchor()
+        self._changed()
+
+    async def _answer(self, request: Request, value: Any) -> None:
+        try:
+            await self.session.answer(request.id, value)
+        except RxStreamError as error:
+            await self._say(f"that is no answer: {error.message}", error=True)
+        self._changed()
+
+    def _ask_person(self) -> None:
+        turn = self.session.turn
+        requests = [] if turn is None or turn.replayed else list(turn.requests.values())
+        wanted = requests[0] if requests else None
+        if wanted is self._request:
+            return
+        self._request = wanted
+        panel = self.query_one("#request", Static)
+        panel.display = wanted is not None
+        self._prompt.set_class(wanted is not None, "asked")
+        self._prompt.yes_or_no = wanted is not None and wanted.yes_or_no
+        if wanted is None:
+            self._prompt.placeholder = _ASK
+            return
+        panel.update(RichText(f"? {printable(wanted.message)}"))
+        self._prompt.placeholder = _how_to_answer(wanted)
+        self.bell()
+
+    # -- keys ----------------------------------------------------------------------------------
+
+    def action_stop(self) -> None:
+        """End the answer, keep what came."""
+        self._waiting.clear()
+        self.session.cancel()
+        self._changed()
+
+    def action_stop_or_leave(self) -> None:
+        """Ctrl-C: end the answer, or what is typed; twice: leave."""
+        now = time.monotonic()
+        if now - self._interrupted_at < _TWICE_S:
+            self.exit()
+            return
+        self._interrupted_at = now
+        if self.session.turn is None and self._prompt.text:
+            self._prompt.text = ""
+        self.action_stop()
+        self._told = "Ctrl-C again leaves"
+        self._changed()
+
+    def action_leave(self) -> None:
+        """Leave at once."""
+        self.exit()
+
+    def action_unfold(self) -> None:
+        """Show thoughts and tools as a whole, or folded."""
+        self._unfolded = not self._unfolded
+        for view in self._views:
+            view.unfold(self._unfolded)
+
+    def action_scroll(self, pages: int) -> None:
+        """Scroll what was said."""
+        if pages < 0:
+            self._talk.scroll_page_up()
+        else:
+            self._talk.scroll_page_down()
+
+    # -- commands ------------------------------------------------------------------------------
+
+    async def _command(self, command: commands.Command) -> None:
+        words = command.words
+        match command.name:
+            case "help":
+                await self._show(two_columns(commands.overview()))
+            case "model":
+                await self._model(words)
+            case "tools":
+                await self._tools(words)
+            case "save":
+                path = transcript.save(self.session.conversation, words[0])
+                await self._say(f"written to {path}")
+            case "copy":
+                text = next(
+                    (t.text for t in reversed(self.session.conversation.turns) if t.text), ""
+                )
+                if not text:
+                    raise BadRequest("there is no answer to copy")
+                self.copy_to_clipboard(text)
+                await self._say(f"copied {len(text):,} characters")
+            case "replay":
+                await self._replay(words)
+            case "new":
+                await self._new()
+            case "quit":
+                self.exit()
+
+    async def _model(self, words: tuple[str, ...]) -> None:
+        if words:
+            self._check(words[0])
+            self.session.model = words[0]
+        await self._say(f"{'now' if words else 'it is'} {self.session.model} who answers")
+
+    async def _tools(self, words: tuple[str, ...]) -> None:
+        if not self._known_tools:
+            raise BadRequest("there are no tools here")
+        if words:
+            name, state = words[0], (words[1] if len(words) > 1 else "on")
+            if name not in self._known_tools or state not in ("on", "off"):
+                raise BadRequest(
+                    f"write /tools NAME on|off; there are {', '.join(self._known_tools)}"
+                )
+            without = [each for each in self.session.tools if each != name]
+            self.session.tools = [*without, name] if state == "on" else without
+        listed = [
+            f"{name} {'on' if name in self.session.tools else 'off'}" for name in self._known_tools
+        ]
+        await self._say(", ".join(listed))
+
+    async def _replay(self, words: tuple[str, ...]) -> None:
+        try:
+            number = int(words[0]) if words else None
+            speed = float(words[1].removesuffix("x")) if len(words) > 1 else 1.0
+        except ValueError:
+            raise BadRequest("write /replay [N] [SPEED], both numbers") from None
+        turn = recent(self.session.conversation.turns, number)
+        if turn is None:
+            said = len(self.session.conversation.turns)
+            raise BadRequest(f"there is no such answer: {said or 'none'} in this chat")
+        self.session.replay(turn, speed)
+        self._talk.anchor()
+
+    async def _new(self) -> None:
+        if self._renew is None:
+            raise BadRequest("this chat has a file of its own: start rxstream chat again")
+        fresh = await self._renew().__aenter__()
+        await self.session.__aexit__(None, None, None)
+        fresh.model, fresh.tools = self.session.model, self.session.tools
+        self.session, fresh.changed = fresh, self._changed
+        self._taken = 0
+        self._views.clear()
+        await self._talk.remove_children()
+        await self._say("a new chat; the one before is kept (rxstream chat --resume)")
+
+    # -- what the program says -----------------------------------------------------------------
+
+    async def _say(self, text: str, *, error: bool = False) -> None:
+        """Say a line among what was said."""
+        mark = "✗ " if error else "· "
+        await self._show(RichText(mark + one_line(text, 2_000)), "error" if error else None)
+
+    async def _show(self, what: Any, classes: str | None = None) -> None:
+        await self._talk.mount(Line(what, classes=classes))
+        self._talk.anchor()
+
+
+def _how_to_answer(request: Request) -> str:
+    if request.yes_or_no:
+        return "y or n"
+    if choices := request.choices:
+        return "one of " + ", ".join(choices)
+    return {"string": "type your answer", "integer": "a number", "number": "a number"}.get(
+        str(request.schema.get("type")), "your answer, as JSON"
+    )
+
+
+def _value(request: Request, typed: str) -> Any:
+    """What was typed, as the kind of value that was asked for; the one who asked checks it."""
+    if request.yes_or_no:
+        word = typed.strip().lower()
+        return {"y": True, "yes": True, "n": False, "no": False}.get(word, typed)
+    if request.schema.get("type") == "string":
+        return typed
+    try:
+        return orjson.loads(typed)
+    except orjson.JSONDecodeError:
+        return typed

@@ -1,0 +1,369 @@
+"""The widgets of a chat's screen: each shows one part of a turn and takes in what is new of it with `sync`.
+
+What grows is plain text of which only new lines are laid out; Markdown is drawn once, when a block is over.
+Must not know engines or logs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.segment import Segment
+from rich.text import Text as RichText
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Static
+
+from rxstream.adapters.terminal.chat.blocks import OUTPUT_KEPT, Block, Call, Note, Text
+from rxstream.adapters.terminal.chat.drawing import (
+    AnswerMarkdown,
+    call_line,
+    result_line,
+    thought_line,
+    wrapped,
+)
+from rxstream.adapters.terminal.chat.paragraphs import Paragraphs
+from rxstream.adapters.terminal.chat.turn import Turn
+from rxstream.adapters.terminal.text import duration, one_line, printable
+
+_OUTPUT_LINES: Final = 8
+"""Lines of a tool's output that are shown while it is folded."""
+
+
+class Growing(Widget):
+    """Plain text that grows at its end; only its last line is ever laid out again."""
+
+    DEFAULT_CSS = "Growing { height: auto; width: 1fr; }"
+
+    def __init__(self, *, last: int | None = None, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self.last = last
+        """How many lines are shown, the last ones; None is all."""
+        self._lines: list[str] = [""]
+        """As they came, the last one growing."""
+        self._wrapped: list[str] = [""]
+        self._whole = 0
+        """Lines of `_wrapped` that belong to whole lines."""
+        self._width = 0
+        self.length = 0
+        """Characters it was given."""
+
+    def append(self, text: str) -> None:
+        """More text."""
+        self.length += len(text)
+        *whole, rest = (self._lines[-1] + printable(text).expandtabs(4)).split("\n")
+        self._lines[-1:] = [*whole, rest]
+        del self._wrapped[self._whole :]
+        for line in whole:
+            self._wrapped += wrapped(line, self._cells)
+        self._whole = len(self._wrapped)
+        self._wrapped += wrapped(rest, self._cells)
+        self.refresh(layout=True)
+
+    def replace(self, text: str) -> None:
+        """Another text."""
+        self._lines, self._wrapped, self._whole, self.length = [""], [""], 0, 0
+        self.append(text)
+
+    @property
+    def _cells(self) -> int:
+        return max(self._width, 10)
+
+    def _lay_out(self, width: int) -> None:
+        self._width = width
+        self._wrapped = []
+        for line in self._lines[:-1]:
+            self._wrapped += wrapped(line, self._cells)
+        self._whole = len(self._wrapped)
+        self._wrapped += wrapped(self._lines[-1], self._cells)
+
+    @property
+    def _count(self) -> int:
+        count = len(self._wrapped)
+        if not self._wrapped[-1] and count > 1:
+            count -= 1  # the line that has not begun
+        return count
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        if width and width != self._width:
+            self._lay_out(width)
+        return self._count if self.last is None else min(self._count, self.last)
+
+    def render_line(self, y: int) -> Strip:
+        first = 0 if self.last is None else max(0, self._count - self.last)
+        index = first + y
+        text = self._wrapped[index] if index < len(self._wrapped) else ""
+        return Strip([Segment(text, self.rich_style)]).adjust_cell_length(
+            self.size.width, self.rich_style
+        )
+
+
+class AnswerView(Vertical):
+    """The model's text: blocks that are over as Markdown, the one that grows as it came."""
+
+    DEFAULT_CSS = """
+    AnswerView { height: auto; }
+    AnswerView > Static { margin-bottom: 1; }
+    AnswerView > Growing { margin-bottom: 1; }
+    """
+
+    def __init__(self, block: Text) -> None:
+        super().__init__()
+        self._block = block
+        self._paragraphs = Paragraphs()
+        self._seen = 0
+        self._version = -1
+        self._growing: Growing | None = None
+
+    async def sync(self) -> None:
+        """Take in what is new."""
+        if self._version == self._block.version:
+            return
+        self._version = self._block.version
+        fresh = self._block.text[self._seen :]
+        self._seen += len(fresh)
+        over = self._paragraphs.feed(fresh)
+        if self._block.finished:
+            over.append(self._paragraphs.end())
+        over = [text for text in over if text.strip()]
+        if over:
+            # in one step, so that nothing jumps
+            if self._growing is not None:
+                await self._growing.remove()
+                self._growing = None
+            await self.mount(*(Static(AnswerMarkdown(text.strip("\n"))) for text in over))
+        tail = self._paragraphs.tail
+        if not tail.strip():
+            return
+        if self._growing is None:
+            self._growing = Growing()
+            await self.mount(self._growing)
+            self._growing.append(tail.lstrip("\n"))
+        else:
+            self._growing.append(fresh)
+
+
+class ThoughtView(Vertical):
+    """What the model thinks: seen while it does, then folded to a line."""
+
+    DEFAULT_CSS = """
+    ThoughtView { height: auto; margin-bottom: 1; }
+    ThoughtView > Static { height: 1; }
+    ThoughtView > Growing { color: $text-muted; text-style: italic; padding-left: 2; }
+    """
+
+    def __init__(self, block: Text) -> None:
+        super().__init__()
+        self._block = block
+        self._seen = 0
+        self._version = -1
+        self._head = Static()
+        self._body = Growing(last=_OUTPUT_LINES)
+        self.unfolded: bool | None = None
+        """Whether a person wants to see it; None is as it comes."""
+
+    def compose(self) -> ComposeResult:
+        yield self._head
+        yield self._body
+
+    async def sync(self) -> None:
+        """Take in what is new."""
+        if self._version == self._block.version:
+            return
+        self._version = self._block.version
+        if fresh := self._block.text[self._seen :]:
+            self._seen += len(fresh)
+            self._body.append(fresh)
+        self._fold()
+
+    def _fold(self) -> None:
+        block = self._block
+        shown = self.unfolded if self.unfolded is not None else not block.finished
+        self._body.last = None if self.unfolded else _OUTPUT_LINES
+        self._body.display = shown
+        self._body.refresh(layout=True)
+        if block.finished:
+            self._head.update(thought_line(block.seconds, block.length, shown))
+        else:
+            self._head.update(RichText("thinking", "dim italic"))
+
+    def unfold(self, wanted: bool) -> None:
+        """Show all of it, or a line."""
+        self.unfolded = wanted
+        self._fold()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.unfold(not self._body.display)
+
+
+class CallView(Vertical):
+    """A call of a tool: a line with how it goes, the end of its output, what it gave."""
+
+    DEFAULT_CSS = """
+    CallView { height: auto; margin-bottom: 1; border-left: outer $primary-muted; padding-left: 1; }
+    CallView > Static { height: auto; }
+    CallView > Growing { color: $text-muted; padding-left: 2; }
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self.call = call
+        self._version = -1
+        self._seen = 0
+        self._spin = 0
+        self._head = Static()
+        self._body = Growing(last=_OUTPUT_LINES)
+        self._result = Static()
+        self._unfolded = False
+
+    def compose(self) -> ComposeResult:
+        yield self._head
+        yield self._body
+        yield self._result
+
+    async def sync(self) -> None:
+        """Take in what is new."""
+        call = self.call
+        if self._version == call.version:
+            return
+        self._version = call.version
+        said = call.left_out + len(call.output)
+        if said > self._seen:
+            beyond = said - self._seen
+            if beyond >= len(call.output) or self._body.length > 2 * OUTPUT_KEPT:
+                self._body.replace(call.output)
+            else:
+                self._body.append(call.output[-beyond:])
+            self._seen = said
+        self._draw()
+
+    def _draw(self) -> None:
+        width = max(self.size.width - 2, 20) if self.size.width else 78
+        self._head.update(call_line(self.call, self._spin, width))
+        self._body.display = bool(self._seen)
+        result = result_line(self.call, 4_000 if self._unfolded else width - 2)
+        told = result is not None and not (self._seen and self.call.error is None)
+        self._result.display = told or (self._unfolded and result is not None)
+        if result is not None:
+            self._result.update(RichText("  ") + result)
+
+    def spin(self) -> None:
+        """A moment has passed."""
+        if self.call.state == "running":
+            self._spin += 1
+            self._head.update(call_line(self.call, self._spin, max(self.size.width - 2, 20)))
+
+    def unfold(self, wanted: bool) -> None:
+        """Show all that is kept of it, or the end."""
+        self._unfolded = wanted
+        self._body.last = None if wanted else _OUTPUT_LINES
+        self._body.refresh(layout=True)
+        self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.unfold(not self._unfolded)
+
+    def on_resize(self) -> None:
+        self._draw()
+
+
+class NoteView(Static):
+    """A remark on a line."""
+
+    DEFAULT_CSS = """
+    NoteView { height: auto; margin-bottom: 1; color: $text-muted; }
+    NoteView.error { color: $text-error; }
+    NoteView.user { color: $text-accent; }
+    """
+
+    def __init__(self, note: Note) -> None:
+        mark = {"error": "✗ ", "info": "· ", "user": "› "}[note.kind]
+        super().__init__(RichText(mark + printable(note.text).strip()), classes=note.kind)
+
+    async def sync(self) -> None:
+        """Remarks do not change."""
+
+
+class TurnView(Vertical):
+    """A question and its answer."""
+
+    DEFAULT_CSS = """
+    TurnView { height: auto; padding: 0 1; }
+    TurnView > .question {
+        height: auto; margin: 0 0 1 0; padding: 0 1; background: $boost;
+        border-left: outer $accent; color: $foreground;
+    }
+    TurnView > .ending { height: auto; margin-bottom: 1; color: $text-muted; }
+    TurnView > .failed { color: $text-error; }
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+        self._version = -1
+        self._views: dict[int, AnswerView | ThoughtView | CallView | NoteView] = {}
+        self._ended = False
+
+    def compose(self) -> ComposeResult:
+        again = "again: " if self.turn.replayed else ""
+        yield Static(RichText(again + printable(self.turn.question).strip()), classes="question")
+
+    async def sync(self) -> None:
+        """Take in what is new."""
+        if self._version == self.turn.version:
+            return
+        self._version = self.turn.version
+        kept = {id(block) for block in self.turn.blocks}
+        for key in [key for key in self._views if key not in kept]:
+            await self._views.pop(key).remove()
+        for block in self.turn.blocks:
+            view = self._views.get(id(block))
+            if view is None:
+                view = self._views[id(block)] = _view(block)
+                await self.mount(view)
+            await view.sync()
+        if self.turn.ended and not self._ended:
+            self._ended = True
+            await self.mount(_ending(self.turn))
+
+    def spin(self) -> None:
+        """A moment has passed."""
+        for view in self._views.values():
+            if isinstance(view, CallView):
+                view.spin()
+
+    def unfold(self, wanted: bool) -> None:
+        """Show thoughts and tools as a whole, or folded."""
+        for view in self._views.values():
+            if isinstance(view, ThoughtView | CallView):
+                view.unfold(wanted)
+
+
+def _view(block: Block) -> AnswerView | ThoughtView | CallView | NoteView:
+    if isinstance(block, Call):
+        return CallView(block)
+    if isinstance(block, Note):
+        return NoteView(block)
+    return AnswerView(block) if block.kind == "text" else ThoughtView(block)
+
+
+def _ending(turn: Turn) -> Static:
+    if turn.status == "failed":
+        return Static(RichText(f"✗ {one_line(turn.error or 'it failed')}"), classes="ending failed")
+    said = [{"cancelled": "stopped", "interrupted": "broke off"}.get(turn.status, "")]
+    if turn.tokens:
+        said.append(f"{'' if turn.exact else '~'}{turn.tokens:,} tokens")
+        if turn.tokens_per_second:
+            said.append(f"{turn.tokens_per_second:.0f}/s")
+    if turn.seconds is not None:
+        said.append(duration(turn.seconds))
+    return Static(RichText(" · ".join(filter(None, said)), "dim"), classes="ending")

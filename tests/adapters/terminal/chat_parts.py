@@ -1,0 +1,71 @@
+"""A model that says what a test wants, and a chat with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import rxstream as rxs
+from rxstream.stream import Stream
+
+Element = dict[str, Any]
+
+
+def token(text: str) -> Element:
+    return {"type": "token", "text": text}
+
+
+def done(text: str = "", tokens: int = 3) -> Element:
+    return {
+        "type": "done",
+        "text": text,
+        "usage": {"completion_tokens": tokens},
+        "finish_reason": "stop",
+    }
+
+
+def call(name: str, **arguments: Any) -> Element:
+    return {"type": "tool_call", "id": f"{name}-1", "name": name, "arguments": arguments}
+
+
+def output(name: str, text: str) -> Element:
+    return {"type": "tool_output", "id": f"{name}-1", "channel": "stdout", "text": text}
+
+
+def result(name: str, value: Any) -> Element:
+    return {"type": "tool_result", "id": f"{name}-1", "name": name, "result": value}
+
+
+class Scripted:
+    """Answers with scripts in turn; an `asyncio.Event` in one is waited for, an exception is raised."""
+
+    def __init__(self, *scripts: Sequence[Any]) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[list[Mapping[str, Any]]] = []
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
+    ) -> Stream[Any]:
+        self.asked.append(list(messages))
+        script = self.scripts.pop(0) if self.scripts else [token("Yes."), done()]
+
+        async def elements() -> AsyncIterator[Element]:
+            for item in script:
+                if isinstance(item, asyncio.Event):
+                    await item.wait()
+                elif isinstance(item, Exception):
+                    raise item
+                else:
+                    yield item
+
+        return rxs.source(elements)
+
+
+async def until(happened: Callable[[], Any], what: str = "it") -> Any:
+    """Poll with a deadline."""
+    deadline = asyncio.get_running_loop().time() + 10
+    while not (found := happened()):
+        assert asyncio.get_running_loop().time() < deadline, f"{what} did not happen"
+        await asyncio.sleep(0.01)
+    return found
