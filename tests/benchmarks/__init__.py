@@ -12,6 +12,7 @@ _NAMES = (
     "building",
     "latency",
     "steps",
+    "streaming",
     "demo",
     "fanout",
     "durable",
