@@ -26,6 +26,7 @@ from rxstream.engine.draining import bring_to_rest
 from rxstream.engine.execution import GRACE_S, Execution
 from rxstream.engine.fusion import FUSE
 from rxstream.engine.judging import Judge, Judges, report_to
+from rxstream.engine.needs import with_nodes
 from rxstream.engine.queue import Queue, doom
 from rxstream.engine.requeue import age_s, marked, plan_again
 from rxstream.engine.requirements import Requirements, check
@@ -281,9 +282,10 @@ class Engine:
         """Start a graph; when this returns, its record is committed.
 
         It waits for the executions that `after_success` and `after_end` name, and holds nothing meanwhile; it
-        has `resources` (if None, those its graph names) from its first moment to its last. `user` is whose
-        turn it uses. `detached=False` is `on_last_listener="cancel"`: it ends soon after nobody listens any
-        more. Raises `InvalidParameters`, `GraphError`, `UnknownGraph`, `Overloaded`, `Draining`, `LogError`.
+        has `resources` (if None, those its graph names) and what its nodes need beside from its first moment
+        to its last. `user` is whose turn it uses. `detached=False` is `on_last_listener="cancel"`: it ends
+        soon after nobody listens any more. Raises `InvalidParameters`, `GraphError`, `UnknownGraph`,
+        `Overloaded`, `Draining`, `LogError`.
         """
         self._check_open()
         bound = self._served.bound(graph, params)
@@ -297,6 +299,7 @@ class Engine:
             self.resources.totals,
         )
         plan = bound.build()
+        wanted = with_nodes(wanted, plan.nodes, self.resources.totals)
         judge = await self._judges.of(bound)
         known = await look_up(wanted, self._executions, self.log.record)
         self._check_open()  # again, because that may have taken a while

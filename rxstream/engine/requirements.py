@@ -102,7 +102,7 @@ def check(asked: Mapping[str, Any], totals: Mapping[str, int]) -> Requirements:
         problem = unavailable(resources, totals)
         if problem:
             wrong.append(
-                {"name": "resources", "message": problem, "expected": f"at most {_shown(totals)}"}
+                {"name": "resources", "message": problem, "expected": f"at most {listed(totals)}"}
             )
     if wrong:
         raise InvalidParameters(
@@ -115,11 +115,11 @@ def unavailable(amounts: Mapping[Any, Any], totals: Mapping[str, int]) -> str | 
     """Why these amounts can never be had, if so."""
     for name, amount in amounts.items():
         if name not in totals:
-            return f"no resource is named {str(name)[:80]!r}: there is {_shown(totals)}"
+            return f"no resource is named {str(name)[:80]!r}: there is {listed(totals)}"
         if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:
             return f"{name} is {str(amount)[:40]}: it must be a whole number from 1"
         if amount > totals[name]:
-            return f"{amount} {name} can never be had: there is {_shown(totals)}"
+            return f"{amount} {name} can never be had: there is {listed(totals)}"
     return None
 
 
@@ -127,5 +127,6 @@ def _wrong(name: str, expected: str) -> dict[str, str]:
     return {"name": name, "message": f"it must be {expected}", "expected": expected}
 
 
-def _shown(totals: Mapping[str, int]) -> str:
+def listed(totals: Mapping[str, int]) -> str:
+    """Amounts as people read them."""
     return ", ".join(f"{amount} {name}" for name, amount in sorted(totals.items())) or "none"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Final
 from weakref import WeakValueDictionary
@@ -46,6 +46,19 @@ def acquire(**amounts: int) -> AbstractAsyncContextManager[None]:
             "acquire() was called outside a node that an engine runs: call it in a function given to a "
             "source or an operator, and start the graph with Engine(resources=…)"
         )
+    return resources.acquire(**amounts)
+
+
+def acquire_missing(amounts: Mapping[str, int]) -> AbstractAsyncContextManager[None]:
+    """`acquire` for code that is called by others' code: nothing is taken that the call holds already.
+
+    Nor is anything where no engine runs the code, because then there is nothing to share.
+    """
+    port, outer = CURRENT.get(), _HOLDING.get()
+    resources = None if port is None else _of_execution.get(port.execution_id)
+    has = {} if outer is None else outer.amounts
+    if resources is None or all(has.get(name, 0) >= amount for name, amount in amounts.items()):
+        return nullcontext()
     return resources.acquire(**amounts)
 
 

@@ -57,9 +57,13 @@ class ActionStep(Step):
     ) -> None:
         described = action.description
         _check(action, params, params_from)
-        self.name = described.name
-        # what runs again must give what was shown before
-        self.resumable = described.resumable or (not action.streams and described.idempotent)
+        # one class stands for all of them, so what a class says of itself is each object's own
+        self.__dict__.update(
+            name=described.name,
+            # what runs again must give what was shown before
+            resumable=described.resumable or (not action.streams and described.idempotent),
+            resources=described.resources,
+        )
         self._action = action
         self._params = dict(params)
         self._from = dict(params_from)

@@ -10,6 +10,7 @@ import inspect
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from rxstream.engine.resources import acquire_missing
 from rxstream.errors import AuthorError, ExecutionTimeout, classify
 from rxstream.failures import classify_failure, retry_after
 from rxstream.pipeline.call import StepCall
@@ -98,6 +99,11 @@ def _pause_after(unit: StepUnit, call: StepCall, error: Exception, begun_at: flo
 
 
 async def _called(settings: StepSettings, step: Any, call: StepCall) -> dict[str, Any]:
+    async with acquire_missing(step.resources):  # the time it waits for them is not its own
+        return await _attempted(settings, step, call)
+
+
+async def _attempted(settings: StepSettings, step: Any, call: StepCall) -> dict[str, Any]:
     call.begin()
     limit = settings.timeout
     try:

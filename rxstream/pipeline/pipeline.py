@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -56,6 +57,12 @@ class _Added:
     def resumable(self) -> bool:
         """Whether whatever it calls may be called again."""
         return self.step.resumable and getattr(self.fallback, "resumable", True)
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """The most a call of it holds, its fallback's included."""
+        fallback: Mapping[str, int] = getattr(self.fallback, "resources", {})
+        return dict(Counter(self.step.resources) | Counter(fallback))
 
     def arguments(self) -> dict[str, Any]:
         """What the graph shows."""
@@ -255,6 +262,8 @@ class Pipeline:
                 make=lambda mine=settings[name]: StepUnit(mine),  # type: ignore[misc]  # its default is its type
                 arguments=added.arguments(),
                 resumable=added.resumable,
+                resources=added.resources,
+                by_call=True,
             )
             inputs = [streams[other] for other in dict.fromkeys(added.after)] or [first]
             streams[name] = Stream(spec, inputs, added.where).named(name)

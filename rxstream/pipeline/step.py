@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, overload
 
 from rxstream.asking import ask
 from rxstream.engine.asking import CALL
@@ -26,10 +27,12 @@ class Step:
     given and what it returned; it may be called again after a crash.
     """
 
-    name: str | None = None
+    name: ClassVar[str | None] = None
     """What it is called in a pipeline, unless `Pipeline.add` says otherwise; else the class's name."""
-    resumable: bool = True
+    resumable: ClassVar[bool] = True
     """Whether it may be called again after a crash; with a step that may not, a pipeline cannot go on."""
+    resources: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """What each call of it holds of the engine, and waits for before its `timeout` begins."""
     _arguments: Mapping[str, Any] | None = None
     """What a graph shows of it; its class if None."""
 

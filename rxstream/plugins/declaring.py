@@ -118,8 +118,9 @@ def action(
     give the same elements each time, and is run again. A one-shot action that is `idempotent` is run again
     when a crash came before its value was stored.
 
-    `returns` is what a streaming one gives to a plain call. `resources` are those an execution should ask
-    the engine for; nothing takes them by itself. The description is the docstring's first line unless given.
+    `returns` is what a streaming one gives to a plain call. `resources` are what it needs of the engine: an
+    execution with a Stream of it has them before it starts, a call or a step holds them while it runs. The
+    description is the docstring's first line unless given.
     """
     if isinstance(tags, str):
         raise PluginError(f"tags of an action are several: give ({tags!r},)")
@@ -156,6 +157,11 @@ class Action:
                 f"{what} gives one value, so there is nothing to resume: say idempotent=True if it may "
                 "be run again"
             )
+        for resource, amount in declared.resources.items():
+            if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:
+                raise PluginError(
+                    f"{what} needs {amount!r} of {resource}: it must be a whole number from 1"
+                )
         if declared.returns not in typing.get_args(Returns):
             raise PluginError(f"{what} returns {declared.returns!r}: use 'collect' or 'last'")
         item = _item_type(hints.get("return", Any), self.streams)

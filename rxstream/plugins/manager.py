@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from rxstream import operators as ops
+from rxstream.engine.resources import acquire_missing
 from rxstream.errors import InvalidParameters
 from rxstream.plugins import discovery
 from rxstream.plugins.access import EVERYTHING, Access
@@ -279,7 +280,9 @@ class PluginManager:
     ) -> Any:
         """The value of `plugin.action`; of one that streams a list of all its elements, or its last.
 
-        Which of the two, the action declares; the last of none is None. Everything else as in `stream`.
+        Which of the two, the action declares; the last of none is None. Called in a node that an engine runs,
+        it waits for the resources that the action needs, unless its caller has acquired them. Everything
+        else as in `stream`.
         """
         found = self._action(action)
         if isinstance(found, LegacyAction):
@@ -287,11 +290,12 @@ class PluginManager:
         made = self._stream(
             found, params, progress_callback, cancellation_token, idle_timeout, total_timeout, None
         )
-        if not found.streams:
+        if found.streams and found.description.returns == "last":
+            made = made.pipe(ops.default_if_empty(None))
+        elif found.streams:
+            made = made.pipe(ops.to_list())
+        async with acquire_missing(found.description.resources):
             return await made
-        if found.description.returns == "last":
-            return await made.pipe(ops.default_if_empty(None))
-        return await made.pipe(ops.to_list())
 
     # -- inside --------------------------------------------------------------------------------
 

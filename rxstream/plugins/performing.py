@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar, Final
 
@@ -26,7 +27,7 @@ from rxstream.plugins.running import (
     TellingPort,
 )
 from rxstream.source import Port, Source, SourcePort
-from rxstream.stream import Stream, make_source
+from rxstream.stream import Stream
 
 _QUICK_S: Final = 0.000_5
 """A plain generator fills a batch for so long: an element must not wait for the slow one behind it."""
@@ -139,9 +140,16 @@ def action_stream(
 ) -> Stream[Any]:
     """A stream of an action, that shows its values."""
     origin = ActionSource(action, values, token, told)
-    name = action.description.id
+    spec = OperatorSpec(
+        action.description.id,
+        "source",
+        make=lambda: origin,
+        arguments=origin.arguments,
+        told=True,
+        resources=action.description.resources,
+    )
     if origin.seekable:
-        return make_source(origin, name=name)
+        return Stream(spec)
 
     async def elements() -> AsyncIterator[Any]:
         # without seek points elements need not come one by one, which is many times quicker
@@ -156,10 +164,7 @@ def action_stream(
             await batches.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     elements.endless = origin.endless  # type: ignore[attr-defined]  # where the linter looks for it
-    arguments = origin.arguments
-    return Stream(
-        OperatorSpec(name, "source", make=lambda: elements, arguments=arguments, told=True)
-    )
+    return Stream(replace(spec, make=lambda: elements))
 
 
 class FromBeginning:
