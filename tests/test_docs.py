@@ -1,4 +1,4 @@
-"""What docs/durability.md, docs/scheduling.md and docs/pipelines.md show works as it is written there."""
+"""What pages of docs/ show works as it is written there."""
 
 from __future__ import annotations
 
@@ -84,3 +84,15 @@ def test_what_is_said_about_pipelines(tmp_path: Path, monkeypatch: Any) -> None:
     file.write_text(toml)
     result = run(Pipeline.from_file(file).run({"count": 3}))
     assert [each["square"] for each in result["squares"]] == [0, 1, 4]
+
+
+def test_what_is_said_about_sinks(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = DOCS / "sinks.md"
+    space: dict[str, Any] = {}
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(compile(code, str(page), "exec"), space)
+    assert space["told"][-1] == "pipeline_complete"
+    assert space["statistics"].state == "ended"
+    assert Path("squares.jsonl").read_text().split() == ["0", "1", "4", "9", "16"]
+    assert len(Path("events.jsonl").read_text().splitlines()) == space["statistics"].written

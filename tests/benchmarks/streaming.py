@@ -1,9 +1,9 @@
 """What it costs a pipeline to show what it does: the same pipeline with streaming on and off.
 
-Steps of 10 ms that wait in a thread; streaming, each shows one item and says twice how far it is, a SQLite log
-records it and a WebSocket client in a process of its own reads along. Not streaming, the same steps run in the
-same engine on the same log, and the same client reads the lifecycle. The wall time of 50 steps carries the
-machine's noise; the processor's time that streaming adds to a step does not, so it is a row of its own.
+Steps of 10 ms that wait in a thread; streaming, each shows one item and says twice how far it is, a SQLite
+log records it and a WebSocket client in a process of its own reads along. Not streaming, the same steps run
+in the same engine on the same log, and the same client reads the lifecycle. The processor's time that
+streaming adds to a step, which a step that waits has to spare, is a row of its own.
 """
 
 from __future__ import annotations
