@@ -118,6 +118,7 @@ async def retried(
     patience = Patience(retries or DEFAULT, chance)
     clock = asyncio.get_running_loop().time
     begun, continues = clock(), model.continues
+    first: float | None = None
     while True:
         end = _ended(answer, question)
         if end is not None:
@@ -130,8 +131,10 @@ async def retried(
             async with contextlib.aclosing(model.attempt(asked, tell)) as batches:
                 async for batch in batches:
                     given = answer.take(batch)
-                    if answer.done is not None:
-                        given[-1] = _timed(given[-1], answer, clock() - begun)
+                    if first is None and given:
+                        first = clock() - begun
+                    if answer.done is not None and answer.attempts > 1:
+                        given[-1] = _timed(given[-1], first, clock() - begun)
                     if given:
                         yield given
             if answer.done is not None:
@@ -174,10 +177,12 @@ def _refused(error: Exception) -> bool:
     return getattr(error, "code", "") in ("model_refused", "model_failed")
 
 
-def _timed(done: Element, answer: Continuing, seconds: float) -> Element:
-    if answer.attempts == 1:
-        return done
-    return {**done, "timings": {**done["timings"], "duration_ms": round(seconds * 1_000, 1)}}
+def _timed(done: Element, first: float | None, took: float) -> Element:
+    """Times from the first question on, in place of the last one's."""
+    timings = {**done["timings"], "duration_ms": round(took * 1_000, 1)}
+    if first is not None:
+        timings["first_token_ms"] = round(first * 1_000, 1)
+    return {**done, "timings": timings}
 
 
 def _short(error: Exception) -> str:

@@ -20,6 +20,9 @@ from rxstream.operators._clock import loop_time
 _CHARACTERS: Final = 4
 """Of a token, about, where more than one comes in an element."""
 
+_WORD: Final = 16
+"""Characters that may well be one token."""
+
 _PROMPT: Final = ("prompt_tokens", "input_tokens", "promptTokenCount", "prompt_eval_count")
 _COMPLETION: Final = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_count")
 """How providers call them."""
@@ -179,8 +182,8 @@ class Entry:
 
 
 def estimated(text: str) -> int:
-    """About how many tokens an element of this text is: one, unless it is long."""
-    return max(1, len(text) // _CHARACTERS) if text else 0
+    """About how many tokens an element of this text is: one, unless it is longer than a word."""
+    return len(text) // _CHARACTERS if len(text) > _WORD else min(1, len(text))
 
 
 def told_tokens(usage: Mapping[str, Any], names: Iterable[str]) -> int | None:

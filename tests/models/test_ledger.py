@@ -47,7 +47,7 @@ def test_an_answer_that_broke_off_counts_as_what_came_of_it() -> None:
     ledger = Ledger()
     entry = ledger.answer()
     call = {"type": "tool_call", "id": "1", "name": "f", "arguments": {"x": "y" * 40}}
-    entry.take([*tokens(3), {"type": "reasoning", "text": "x" * 40}, call])
+    entry.take([*tokens(3), {"type": "reasoning", "text": "x" * 40}, call, {"type": "other"}])
     entry.end()
     entry.end()
     assert ledger.spent.completion == 3 + 10 + len(str(call["arguments"])) // 4

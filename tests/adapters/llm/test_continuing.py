@@ -120,7 +120,7 @@ def test_behind_a_call_the_answer_is_closed() -> None:
     assert not answer.can_follow
     done = answer.close("tool_calls", "broken")
     assert (done["text"], done["finish_reason"]) == ("I look", "tool_calls")
-    assert done["usage"] == {"completion_tokens": 3}
+    assert done["usage"] == {"completion_tokens": 2}
     assert done["metadata"] == {"cut": "broken", "attempts": 1, "replayed": 0, "truncated": False}
 
 
