@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from rxstream.adapters.tools.confined import Confined, shown
 from rxstream.adapters.tools.recognising import Bytes
-from rxstream.adapters.tools.working import Limits, Page, Told, Watch, Work, sized
+from rxstream.adapters.tools.working import Limits, Page, Watch, Work, sized
 from rxstream.errors import ExecutionCancelled
 from rxstream.tools import ToolResult
 
@@ -54,7 +54,7 @@ def describe(file: Confined, kind: Bytes, head: bytes, limits: Limits, watch: Wa
     )  # closing it leaves ours open
     page = Page(limits.output)
     page.add(f"{facts['path']}: {media_type}, {sized(file.size)}")
-    yield Told(0, file.size or None, f"looking into {facts['path']}")
+    watch.tell(0, file.size or None, f"looking into {facts['path']}")
     if media_type.startswith("image/"):
         facts |= _image(reading)
         if "width" in facts:
@@ -71,7 +71,7 @@ def describe(file: Confined, kind: Bytes, head: bytes, limits: Limits, watch: Wa
         facts["begins"] = head[:_PREVIEW].hex(" ")
         page.add(f"begins with {facts['begins']}")
     yield from page.output()
-    yield Told(1, 1, None)
+    watch.tell(1, 1)
     yield ToolResult(facts, page.text("not text, so it is described and not shown"))
 
 
@@ -100,7 +100,7 @@ class _Bounded(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        self._watch.token.check()
+        self._watch.look()
         if self._left <= 0 or time.monotonic() > self._until:
             raise OSError("read enough of it")
         data = self._file.read(self._at, min(len(buffer), self._left))

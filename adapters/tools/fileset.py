@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from functools import partial
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from rxstream.adapters.tools.confined import Root
-from rxstream.adapters.tools.working import Limits, Watch, Work, in_thread
+from rxstream.adapters.tools.working import Limits, Watch, Work
 from rxstream.errors import AuthorError, MissingExtra
-from rxstream.tools import Output, Tool, ToolContext, ToolResult
+from rxstream.tools import Tool, ToolContext
 
 _NEEDED: Final = ("charset_normalizer", "pathspec", "PIL", "regex")
 _MIN_OUTPUT: Final = 4_096
 _MAX_OUTPUT: Final = 200_000
-
-Live: TypeAlias = AsyncGenerator[Output | ToolResult, None]
 
 _Path = Annotated[str, Field(description="relative to the root; the root itself is .")]
 _Everything = Annotated[bool, Field(description="also dot-files and what .gitignore leaves out")]
@@ -64,10 +59,7 @@ def files(
     limits = Limits(output, seconds, entries)
     program = installed() if ripgrep else None
 
-    def run(work: Callable[[Watch], Work], context: ToolContext) -> Live:
-        return in_thread(work, context, limits)
-
-    async def view(
+    def view(
         context: ToolContext,
         path: _Path,
         start: Annotated[int, Field(ge=1, description="first line")] = 1,
@@ -79,14 +71,12 @@ def files(
         encoding: Annotated[
             str | None, Field(max_length=40, description="only where the one found is wrong")
         ] = None,
-    ) -> Live:
+    ) -> Work:
         """Show a file with numbered lines; images, archives and other binary files are described."""
         wanted = Wanted(path, start, lines, offset, encoding)
-        async with aclosing(run(partial(viewing, below, wanted, limits), context)) as steps:
-            async for step in steps:
-                yield step
+        yield from viewing(below, wanted, limits, Watch(context, seconds))
 
-    async def find(
+    def find(
         context: ToolContext,
         path: _Path = ".",
         names: Annotated[
@@ -106,28 +96,21 @@ def files(
         ignore_case: bool = False,
         everything: _Everything = False,
         limit: Annotated[int, Field(ge=1, le=2_000, description="most files or lines")] = 200,
-    ) -> Live:
+    ) -> Work:
         """Find files by name, or the lines in them that hold a text or match a regular expression."""
         sought = Sought(path, names, text, regex, ignore_case, everything, limit)
-        async with aclosing(run(partial(_find, sought), context)) as steps:
-            async for step in steps:
-                yield step
+        yield from finding(below, sought, limits, Watch(context, seconds), program)
 
-    def _find(sought: Sought, watch: Watch) -> Work:
-        return finding(below, sought, limits, watch, program)
-
-    async def tree(
+    def tree(
         context: ToolContext,
         path: _Path = ".",
         depth: Annotated[int, Field(ge=1, le=20)] = 3,
         limit: Annotated[int, Field(ge=1, le=2_000, description="most entries")] = 400,
         everything: _Everything = False,
-    ) -> Live:
+    ) -> Work:
         """Show what is in a folder and below, with sizes."""
         shape = Shape(path, depth, limit, everything)
-        async with aclosing(run(partial(showing, below, shape, limits), context)) as steps:
-            async for step in steps:
-                yield step
+        yield from showing(below, shape, limits, Watch(context, seconds))
 
     return [
         Tool(function, parallel=True, idempotent=True, tags=("files",))

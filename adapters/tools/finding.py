@@ -19,7 +19,7 @@ from rxstream.adapters.tools.recognising import marked
 from rxstream.adapters.tools.ripgrep import Candidate, Ripgrep
 from rxstream.adapters.tools.searching import LINE_BYTES, Hit, Matcher, excerpt, search
 from rxstream.adapters.tools.walking import Found, Walk
-from rxstream.adapters.tools.working import Limits, Page, Told, Watch, Work, counted, sized
+from rxstream.adapters.tools.working import Limits, Page, Watch, Work, counted, sized
 from rxstream.errors import ClientError, WorldError
 from rxstream.tools import ToolResult
 
@@ -58,7 +58,8 @@ class Sought:
 def find(root: Root, sought: Sought, limits: Limits, watch: Watch, program: str | None) -> Work:
     """Names or lines live, then facts about them; the model is told the lines and whether they are all."""
     matcher = sought.matcher()
-    walk = Walk(root, limits, watch, sought.everything)
+    # how many bytes are to be searched is known only when the walk is over
+    walk = Walk(root, limits, watch, sought.everything, shares=matcher is None)
     page = Page(limits.output)
     if matcher is None:
         yield from _names(walk, sought, page)
@@ -66,13 +67,10 @@ def find(root: Root, sought: Sought, limits: Limits, watch: Watch, program: str 
         yield from _Search(root, walk, sought, matcher, page, watch, program).steps()
 
 
-def _files(walk: Walk, sought: Sought) -> Iterator[Found | Told]:
+def _files(walk: Walk, sought: Sought) -> Iterator[Found]:
     """The files that are wanted by name."""
     globs = None if sought.names is None else Globs(sought.names)
     for found in walk.below(sought.path):
-        if isinstance(found, Told):
-            yield found
-            continue
         if found.kind == "file" and (globs is None or globs.want(walk.within(found))):
             yield found
 
@@ -80,10 +78,6 @@ def _files(walk: Walk, sought: Sought) -> Iterator[Found | Told]:
 def _names(walk: Walk, sought: Sought, page: Page) -> Work:
     count, stopped = 0, ""
     for found in _files(walk, sought):
-        if isinstance(found, Told):
-            yield found
-            yield from page.output()
-            continue
         if count == sought.limit or not page.add(shown(found.path)):
             stopped = f"there are more than {counted(count, 'file')}; narrow names or path"
             break
@@ -91,7 +85,7 @@ def _names(walk: Walk, sought: Sought, page: Page) -> Work:
         if page.ripe:
             yield from page.output()
     yield from page.output()
-    yield Told(1, 1, None)
+    walk.watch.tell(1, 1)
     stopped = stopped or walk.stopped
     facts = {"found": count, "names_seen": walk.seen, "complete": not stopped}
     yield ToolResult(
@@ -139,56 +133,50 @@ class _Search:
             if is_file:
                 files.append((opened.path, opened.size))
         if not is_file:
-            for found in _files(self._walk, self._sought):
-                if isinstance(found, Told):
-                    yield Told(0, None, found.message)  # how many bytes there are is not known yet
-                else:
-                    files.append((found.path, found.size))
+            files += [(each.path, each.size) for each in _files(self._walk, self._sought)]
         self._total = sum(size for _, size in files)
         with self._root.open(".") as folder:
             if self._ripgrep and not self._ripgrep.understands(folder, self._watch):
                 self._ripgrep = None
             for batch in _batches(files):
-                yield from self._batch([path for path, _ in batch], folder)
+                yield from self._batch(batch, folder)
                 if self._stopped:
                     break
-                self._done += sum(size for _, size in batch)
-                if self._watch.due():
-                    yield self._told(0)
-                    yield from self._page.output()
         yield from self._page.output()
-        yield Told(1, 1, None)
+        self._watch.tell(1, 1)
         yield self._result(len(files))
 
-    def _batch(self, paths: Sequence[str], folder: Confined) -> Work:
-        if self._ripgrep is None or len(paths) == 1:
-            lines = self._each(paths)
+    def _batch(self, batch: Sequence[tuple[str, int]], folder: Confined) -> Work:
+        if self._ripgrep is None or len(batch) == 1:
+            lines = self._each(batch)
         else:
+            paths = [path for path, _ in batch]
             order = {path: index for index, path in enumerate(paths)}
             candidates = list(self._ripgrep.names(paths, folder, self._watch))
             candidates.sort(key=lambda each: (order[each.path], each.number))
             lines = self._verified(candidates)
-        for found in lines:
-            if isinstance(found, Told):
-                yield self._told(found.done)
-                yield from self._page.output()
-            elif not self._add(*found):
+            self._done += sum(size for _, size in batch)
+        for path, hit in lines:
+            if not self._add(path, hit):
                 enough = counted(self._found, "line")
                 self._stopped = (
                     f"there are more than {enough}; narrow names, path or what is sought"
                 )
                 return
-            elif self._page.ripe:
+            if self._page.ripe:
                 yield from self._page.output()
+        self._told(0)
+        yield from self._page.output()
         if self._watch.late:
             self._stopped = "time is up"
 
-    def _each(self, paths: Sequence[str]) -> Iterator[tuple[str, Hit] | Told]:
+    def _each(self, batch: Sequence[tuple[str, int]]) -> Iterator[tuple[str, Hit]]:
         """Files one after the other, large ones by ripgrep."""
-        for path in paths:
+        for path, size in batch:
             with self._opened(path) as file:
                 if file is not None:
                     yield from self._file(file)
+            self._done += size
             if self._watch.late:
                 return
 
@@ -203,26 +191,24 @@ class _Search:
                 file = None
             yield file
 
-    def _file(self, file: Confined) -> Iterator[tuple[str, Hit] | Told]:
+    def _file(self, file: Confined) -> Iterator[tuple[str, Hit]]:
         if self._ripgrep is None or file.size < _LARGE_BYTES or not _plain(file):
-            for hit in search(file, self._matcher, self._watch):
-                yield hit if isinstance(hit, Told) else (file.path, hit)
+            for hit in search(file, self._matcher, self._watch, self._told):
+                yield file.path, hit
             return
-        for found in self._ripgrep.input(file, self._watch):
-            if isinstance(found, int):
-                yield Told(found, file.size)
-            elif line := self._look(file, found):
+        for candidate in self._ripgrep.input(file, self._watch, self._told):
+            if line := self._look(file, candidate):
                 yield file.path, line
 
-    def _verified(self, candidates: Sequence[Candidate]) -> Iterator[tuple[str, Hit] | Told]:
+    def _verified(self, candidates: Sequence[Candidate]) -> Iterator[tuple[str, Hit]]:
         """What ripgrep named, as we see it."""
         for path, those in groupby(candidates, key=lambda each: each.path):
             with self._opened(path) as file:
                 if file is None:
                     continue
                 if not _plain(file):  # offsets are of something else
-                    for hit in search(file, self._matcher, self._watch):
-                        yield hit if isinstance(hit, Told) else (path, hit)
+                    for hit in search(file, self._matcher, self._watch, lambda _: None):
+                        yield path, hit
                     continue
                 for candidate in those:
                     if line := self._look(file, candidate):
@@ -250,12 +236,12 @@ class _Search:
         self._found += 1
         return True
 
-    def _told(self, within: float) -> Told:
-        return Told(
-            self._done + within,
-            self._total,
-            f"{counted(self._found, 'line')} found in {sized(self._done + int(within))}",
-        )
+    def _told(self, within: int) -> None:
+        """So many bytes of the files searched now are done."""
+        if self._watch.look():
+            done = self._done + within
+            found = f"{counted(self._found, 'line')} found in {sized(done)}"
+            self._watch.tell(done, self._total, found)
 
     def _result(self, files: int) -> ToolResult:
         stopped = self._stopped or self._walk.stopped

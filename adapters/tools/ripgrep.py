@@ -12,7 +12,7 @@ import os
 import select
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -65,15 +65,17 @@ class Ripgrep:
                 if path:
                     yield Candidate(path.removeprefix("./"), number, offset)
 
-    def input(self, file: Confined, watch: Watch) -> Iterator[Candidate | int]:
-        """Lines of an open file, and how many of its bytes were read."""
+    def input(
+        self, file: Confined, watch: Watch, told: Callable[[int], object]
+    ) -> Iterator[Candidate]:
+        """Lines of an open file; `told` now and then how many of its bytes were read."""
         os.lseek(file.fd, 0, os.SEEK_SET)
         with self._started(["--", "-"], file, file.fd) as process:
             for path, number, offset in _candidates(process, watch):
                 if path:
                     yield Candidate(file.path, number, offset)
                 else:
-                    yield os.lseek(file.fd, 0, os.SEEK_CUR)
+                    told(os.lseek(file.fd, 0, os.SEEK_CUR))
 
     @contextmanager
     def _started(
@@ -111,7 +113,7 @@ def _read(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[bytes]:
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     while True:
-        watch.due()
+        watch.look()
         if watch.late:
             return
         if not poll.poll(_POLL_MS):

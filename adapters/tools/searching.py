@@ -7,15 +7,15 @@ line longer than 1 MiB only the beginning is searched. Must not know which files
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import regex
 
 from rxstream.adapters.tools.blocks import blocks
-from rxstream.adapters.tools.confined import Confined, shown
+from rxstream.adapters.tools.confined import Confined
 from rxstream.adapters.tools.recognising import Text, marked
-from rxstream.adapters.tools.working import Told, Watch
+from rxstream.adapters.tools.working import Watch
 from rxstream.errors import ClientError
 
 LINE_BYTES: Final = 1024 * 1024
@@ -68,7 +68,7 @@ class Matcher:
         begin = 0
         for index, line in enumerate(text.split("\n")):
             if index % 256 == 0:
-                watch.due()
+                watch.look()
             found = self._search(line, 0)
             if found is not None:
                 yield begin, line, found
@@ -76,7 +76,7 @@ class Matcher:
 
     def _at_once(self, text: str, watch: Watch) -> Iterator[tuple[int, str, int]]:
         at = 0
-        watch.due()
+        watch.look()
         while (found := self._search(text, at)) is not None:
             begin = text.rfind("\n", 0, found) + 1
             end = text.find("\n", found)
@@ -107,8 +107,10 @@ _WITHIN: Final = regex.compile(
 looking around, no spaces by class. An approximation that is always right when it says yes."""
 
 
-def search(file: Confined, matcher: Matcher, watch: Watch) -> Iterator[Hit | Told]:
-    """Every line of the file in which it is found, and how many bytes are done."""
+def search(
+    file: Confined, matcher: Matcher, watch: Watch, told: Callable[[int], object]
+) -> Iterator[Hit]:
+    """Every line of the file in which it is found; `told` how many bytes are done, after each block."""
     head = file.read(0, _SNIFF_BYTES)
     text = marked(head)
     if text is None and b"\0" in head:
@@ -128,8 +130,7 @@ def search(file: Confined, matcher: Matcher, watch: Watch) -> Iterator[Hit | Tol
         if len(rest) > LINE_BYTES:
             yield from _in_lines(rest[:LINE_BYTES], number, matcher, watch)
             rest, cut = b"", True
-        if watch.due():
-            yield Told(until, file.size or None, f"searching {shown(file.path)}")
+        told(until)
         if watch.late:
             return
     if rest:

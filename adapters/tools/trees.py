@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rxstream.adapters.tools.confined import Root, shown
 from rxstream.adapters.tools.walking import Found, Walk
-from rxstream.adapters.tools.working import Limits, Page, Told, Watch, Work, counted, sized
+from rxstream.adapters.tools.working import Limits, Page, Watch, Work, counted, sized
 from rxstream.tools import ToolResult
 
 FOLDER_ENTRIES: Final = 100
@@ -37,9 +37,6 @@ def tree(root: Root, shape: Shape, limits: Limits, watch: Watch) -> Work:
     sizes: Counter[str] = Counter()
     entries: list[Found] = []
     for found in walk.below(shape.path):
-        if isinstance(found, Told):
-            yield found
-            continue
         if found.depth <= shape.depth:
             entries.append(found)
         if found.kind == "file":
@@ -63,7 +60,7 @@ def tree(root: Root, shape: Shape, limits: Limits, watch: Watch) -> Work:
         if page.ripe:
             yield from page.output()
     yield from page.output()
-    yield Told(1, 1, None)
+    watch.tell(1, 1)
     facts: dict[str, Any] = {
         "shown": count,
         "entries": walk.seen,

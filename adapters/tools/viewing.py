@@ -7,7 +7,6 @@ put out has a limit, and the answer says how to go on. Must not know who asks.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from rxstream.adapters.tools.blocks import BLOCK_BYTES, Line, Splitter, blocks, 
 from rxstream.adapters.tools.confined import Confined, Root, refused, shown
 from rxstream.adapters.tools.describing import describe
 from rxstream.adapters.tools.recognising import HEAD_BYTES, Bytes, Text, named, recognise
-from rxstream.adapters.tools.working import Limits, Page, Step, Told, Watch, Work, counted, sized
+from rxstream.adapters.tools.working import Limits, Page, Watch, Work, counted, sized
 from rxstream.errors import ClientError
 from rxstream.tools import ToolResult
 
@@ -47,7 +46,7 @@ def view(root: Root, wanted: Wanted, limits: Limits, watch: Watch) -> Work:
         if isinstance(kind, Bytes):
             yield from describe(file, kind, head, limits, watch)
         elif wanted.offset is not None:
-            yield from _piece(file, kind, wanted.offset, limits)
+            yield from _piece(file, kind, wanted.offset, limits, watch)
         else:
             yield from _View(file, kind, wanted, limits, watch).steps()
 
@@ -71,13 +70,13 @@ class _View:
         """The offset where that line begins, where blocks are the file's own bytes."""
         self._full = False
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Work:
         name = shown(self._file.path)
         at = 0
         self._starts = self._text.mark if self._text.plain else None
         for data, at in blocks(self._file, self._text):
-            if self._watch.due():
-                yield Told(at, self._file.size or None, f"reading {name}")
+            if self._watch.look():
+                self._watch.tell(at, self._file.size or None, f"reading {name}")
                 yield from self._page.output()
             self._lines(self._skipped(data, at))
             if self._page.ripe:
@@ -88,7 +87,7 @@ class _View:
             for line in self._splitter.end():
                 self._show(line)
         yield from self._page.output()
-        yield Told(1, 1, None)
+        self._watch.tell(1, 1)
         yield self._result(at)
 
     def _skipped(self, data: bytes, until: int) -> bytes:
@@ -173,7 +172,7 @@ class _View:
         return f"{late}lines {first}–{following - 1} of {of}; start={following} shows more"
 
 
-def _piece(file: Confined, text: Text, offset: int, limits: Limits) -> Work:
+def _piece(file: Confined, text: Text, offset: int, limits: Limits, watch: Watch) -> Work:
     """Bytes from an offset on, as text."""
     begin = offset if offset >= 0 else max(text.mark, file.size + offset)
     begin -= (begin - text.mark) % text.unit
@@ -191,7 +190,7 @@ def _piece(file: Confined, text: Text, offset: int, limits: Limits) -> Work:
     page.add(decoder.decode(data, ended))  # of no more characters than bytes
     end = begin + len(data) - (0 if ended else len(decoder.getstate()[0]))
     yield from page.output()
-    yield Told(1, 1, None)
+    watch.tell(1, 1)
     facts: dict[str, Any] = {
         "path": shown(file.path),
         "type": "text",

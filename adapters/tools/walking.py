@@ -14,7 +14,7 @@ from typing import Final
 
 from rxstream.adapters.tools.confined import Root, shown
 from rxstream.adapters.tools.ignoring import Rules, SlowPattern, read_rules
-from rxstream.adapters.tools.working import Limits, Told, Watch, counted
+from rxstream.adapters.tools.working import Limits, Watch, counted
 from rxstream.errors import ClientError, WorldError
 
 _IGNORE_BYTES: Final = 256 * 1024
@@ -50,6 +50,8 @@ class Walk:
     watch: Watch
     everything: bool = False
     """Also dot-files and what is ignored."""
+    shares: bool = True
+    """Tell how much of the folders is done; else only how many names were seen."""
     seen: int = 0
     base: str = ""
     """The folder that is walked, relative to the root; empty for the root."""
@@ -57,8 +59,8 @@ class Walk:
     stopped: str = ""
     """Why it ended early, if it did."""
 
-    def below(self, path: str) -> Iterator[Found | Told]:
-        """What is below a folder; now and then how much of it is done, as a share."""
+    def below(self, path: str) -> Iterator[Found]:
+        """What is below a folder."""
         path = self.root.relative(path)
         self.base = "" if os.path.normpath(path) == "." else os.path.normpath(path)
         base = f"{self.base}/" if self.base else ""
@@ -77,8 +79,12 @@ class Walk:
                 yield found
                 if found.kind != "folder":
                     continue
-            if self.watch.due():
-                yield Told(done, 1.0, f"{counted(self.seen, 'name')}, {shown(folder or '.')}")
+            if self.watch.look():
+                self.watch.tell(
+                    done,
+                    1.0 if self.shares else None,
+                    f"{counted(self.seen, 'name')}, {shown(folder or '.')}",
+                )
             if self.watch.late:
                 self.stopped = "time is up"
                 return

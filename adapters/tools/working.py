@@ -1,20 +1,17 @@
-"""Work that reads files, in a thread: what it puts out live, how far it is, and when it has to stop.
+"""Work that reads files: what it puts out live, how far it is, and when it has to stop.
 
-Such work is a plain generator of `Told` (how far it is), `Output` and at last one `ToolResult`. It looks at
-its `Watch` every so many bytes, which ends it soon after the call is cancelled and says when its time is up.
-Must not know files.
+Such work is a plain generator of `Output` and at last one `ToolResult`, which whoever calls the tool runs in
+a thread. It looks at its `Watch` every so many bytes: that tells how far it is, ends it soon after the call
+is cancelled, and says when its time is up. Must not know files.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from rxstream.plugins.running import CancellationToken
 from rxstream.tools import Output, ToolContext, ToolResult
 
 TELL_SECONDS: Final = 0.05
@@ -22,22 +19,6 @@ TELL_SECONDS: Final = 0.05
 
 OUTPUT_CHARS: Final = 4_096
 """What is put out at once, at least."""
-
-
-@dataclass(frozen=True)
-class Told:
-    """How far the work is: what is done of the total, in bytes or shares; None when nobody knows."""
-
-    done: float
-    total: float | None
-    message: str | None = None
-
-    @property
-    def percentage(self) -> float | None:
-        """0 to 100."""
-        if self.total is None:
-            return None
-        return min(100.0, 100.0 * self.done / self.total) if self.total > 0 else 100.0
 
 
 @dataclass(frozen=True)
@@ -51,16 +32,14 @@ class Limits:
     """Names of files and folders it looks at."""
 
 
-Step: TypeAlias = Told | Output | ToolResult
-
-Work: TypeAlias = Generator[Step, None, None]
+Work: TypeAlias = Generator[Output | ToolResult, None, None]
 
 
 class Watch:
-    """Looked at while working."""
+    """Looked at while working; `seconds` is how long the work may take."""
 
-    def __init__(self, token: CancellationToken, seconds: float) -> None:
-        self.token = token
+    def __init__(self, context: ToolContext, seconds: float) -> None:
+        self._context = context
         self._until = time.monotonic() + seconds
         self._next = 0.0
 
@@ -74,14 +53,21 @@ class Watch:
         """Whether the time is up."""
         return time.monotonic() >= self._until
 
-    def due(self) -> bool:
-        """Whether it is time to tell something. Raises `ExecutionCancelled` when cancelled."""
-        self.token.check()
+    def look(self) -> bool:
+        """Whether something should be told again. Raises `ExecutionCancelled` when cancelled."""
+        self._context.token.check()
         now = time.monotonic()
         if now < self._next:
             return False
         self._next = now + TELL_SECONDS
         return True
+
+    def tell(self, done: float, total: float | None, message: str | None = None) -> None:
+        """Say how much of the total is done, in bytes or shares; of None nobody knows."""
+        if total is None:
+            self._context.progress(None, message)
+        else:
+            self._context.progress(min(100.0, 100.0 * done / total) if total else 100.0, message)
 
 
 class Page:
@@ -132,40 +118,3 @@ def sized(size: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{size} bytes" if unit == "bytes" else f"{amount:.3g} {unit}"
-
-
-async def in_thread(
-    work: Callable[[Watch], Work], context: ToolContext, limits: Limits
-) -> AsyncGenerator[Output | ToolResult, None]:
-    """Run it step by step in a thread. When it is closed or cancelled, waits until the thread has let go."""
-    token = CancellationToken()
-    forget = context.token.when_cancelled(lambda: token.cancel(context.token.reason or "cancelled"))
-    steps = work(Watch(token, limits.seconds))
-    try:
-        while True:
-            pulling = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
-            try:
-                step = await asyncio.shield(pulling)
-            except asyncio.CancelledError:
-                token.cancel()  # so that the thread ends soon
-                await _let_go(pulling)
-                raise
-            if step is None:
-                return
-            if isinstance(step, Told):
-                context.progress(step.percentage, step.message)
-            else:
-                yield step
-    finally:
-        forget()
-        token.cancel("the call is over")
-        steps.close()
-
-
-async def _let_go(pulling: asyncio.Future[Step | None]) -> None:
-    """A file closed under a running read could be another file by the time the read happens."""
-    while not pulling.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([pulling])
-    if not pulling.cancelled():
-        pulling.exception()  # nobody else will look at it
