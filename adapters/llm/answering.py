@@ -7,6 +7,8 @@ one. An object that is not what it should be is skipped and counted. Sans-I/O. M
 
 from __future__ import annotations
 
+import re
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,34 +26,27 @@ MAX_CALLS: Final = 256
 """Tool calls of one answer."""
 
 FINISH_REASONS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("stop", "end_turn", "stop_sequence", "STOP", "completed", "load"), "stop"),
+    **dict.fromkeys(("end_turn", "stop_sequence", "completed"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(("function_call", "tool_use"), "tool_calls"),
     **dict.fromkeys(
-        (
-            "length",
-            "max_tokens",
-            "MAX_TOKENS",
-            "max_output_tokens",
-            "model_context_window_exceeded",
-        ),
-        "length",
-    ),
-    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
-    **dict.fromkeys(
-        (
-            *("content_filter", "refusal", "SAFETY", "RECITATION", "BLOCKLIST", "SPII"),
-            *("PROHIBITED_CONTENT", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "LANGUAGE"),
-        ),
+        ("refusal", "safety", "recitation", "blocklist", "spii", "prohibited_content"),
         "content_filter",
     ),
 }
-"""What providers call the four ways to finish; another word is given as it is, in small letters."""
+"""What providers call the four ways to finish, in small letters; another word is given as it is."""
+
+OUR_ID: Final = "rxs_"
+"""What the id of a call begins with that its provider gave none."""
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Answer(ABC):
     """Turns the bytes of one answer into elements."""
 
     def __init__(self, reader: Reader) -> None:
-        self.ended = False
+        self.last = False
         """Whether the last event came."""
         self.whole = False
         """Whether enough came to know that nothing of the answer is missing."""
@@ -60,10 +55,19 @@ class Answer(ABC):
         self.finish_reason: str | None = None
         self.metadata: dict[str, Any] = {"model": None}
         self._reader = reader
+        self._wrong: ModelError | None = None
         self._text: list[str] = []
         self._size = 0
+        self._half = {"token": "", "reasoning": ""}
+        """A first half of a character whose second one has not come."""
         self._calls: dict[Any, Call] = {}
+        self._mark = secrets.token_hex(4)
         self._called = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more has to be read: the last event came, or what is wrong."""
+        return self.last or self._wrong is not None
 
     @abstractmethod
     def take(self, event: str, said: dict[str, Any], found: list[Element]) -> None:
@@ -73,25 +77,37 @@ class Answer(ABC):
         """
 
     def feed(self, chunk: bytes) -> list[Element]:
-        """The elements this chunk completes. Raises `ModelError`."""
+        """The elements this chunk completes. What is wrong is raised by `finish`, after what was right."""
+        said: list[Said] = []
         found: list[Element] = []
+        wrong: WorldError | None = None
         try:
-            said = self._reader.feed(chunk)
+            self._reader.feed(chunk, said)
         except WorldError as error:
-            raise ModelError(f"the model's answer cannot be read: {error}") from None
+            wrong = error
         self._take(said, found)
+        if wrong is not None and not self.ended:
+            self._wrong = ModelError(f"the model's answer cannot be read: {wrong}")
         return found
 
     def finish(self) -> list[Element]:
-        """What is left, and `done`. Raises `ModelError` when the answer has no ending."""
+        """What is left, and `done`. Raises `ModelError` when the answer failed or has no ending."""
+        said: list[Said] = []
         found: list[Element] = []
-        self._take(self._reader.finish(), found)
+        self._reader.finish(said)
+        self._take(said, found)
+        if self._wrong is not None:
+            raise self._wrong
         if not self.whole:
             raise ModelError(
                 f"the model's answer broke off after {self._size} characters",
                 code="answer_cut",
                 retryable=True,
             )
+        for kind, half in self._half.items():
+            if half:
+                self._half[kind] = ""
+                self._gives(kind, "\ufffd", found)
         self.calls_end(found)
         raw = self.finish_reason
         found.append(
@@ -117,6 +133,8 @@ class Answer(ABC):
                 return
             try:
                 self.take(event, value, found)
+            except ModelError as error:
+                self._wrong = error
             except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
                 # a shape no provider promises: skip it as if it were not JSON
                 self._reader.skip(error)
@@ -124,7 +142,7 @@ class Answer(ABC):
     def _reason(self, raw: str | None) -> str | None:
         if raw is None:
             return None
-        reason = FINISH_REASONS.get(raw, raw.lower())
+        reason = FINISH_REASONS.get(raw.lower(), raw.lower())
         # some say "stop" after a call: what matters to whoever goes on is that there are calls
         return "tool_calls" if reason == "stop" and self._called else reason
 
@@ -132,17 +150,22 @@ class Answer(ABC):
 
     def says(self, text: Any, found: list[Element]) -> None:
         """More of the answer."""
-        text = textual(text)
-        if text:
-            if self._size <= MAX_TEXT:
-                self._text.append(text)
-            self._size += len(text)
-            found.append({"type": "token", "text": text})
+        self._gives("token", textual(text), found)
 
     def reasons(self, text: Any, found: list[Element]) -> None:
         """More of what it thinks."""
-        if textual(text):
-            found.append({"type": "reasoning", "text": text})
+        self._gives("reasoning", textual(text), found)
+
+    def _gives(self, kind: str, text: str, found: list[Element]) -> None:
+        if not text.isascii() or self._half[kind]:
+            text, self._half[kind] = whole_characters(self._half[kind] + text)
+        if not text:
+            return
+        if kind == "token":
+            if self._size <= MAX_TEXT:
+                self._text.append(text)
+            self._size += len(text)
+        found.append({"type": kind, "text": text})
 
     def counts(self, **usage: Any) -> None:
         """How many tokens, by our names; None is not known."""
@@ -155,7 +178,7 @@ class Answer(ABC):
             if self._called >= MAX_CALLS:
                 raise ModelError(f"the model calls more than {MAX_CALLS} tools in one answer")
             self._called += 1
-            found = self._calls[key] = Call(self._called)
+            found = self._calls[key] = Call(f"{OUR_ID}{self._mark}_{self._called}")
         return found
 
     def call_ends(self, key: Any, found: list[Element]) -> None:
@@ -174,14 +197,14 @@ class Answer(ABC):
 class Call:
     """One tool call, as it comes."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, own_id: str) -> None:
         self.id = ""
-        """The provider's; one of ours is given where it says none."""
+        """The provider's; our own is given where it says none."""
         self.name = ""
         self.carry: Any = None
         """What the provider wants back with the call, as it gave it."""
         self.given = False
-        self._number = number
+        self._own_id = own_id
         self._parts: list[str] = []
         self._size = 0
         self._depth = 0
@@ -225,8 +248,9 @@ class Call:
 
     def element(self) -> Element:
         """The call as it is given on."""
-        arguments = parsed("".join(self._parts))
-        identity = self.id or f"call_{self._number}"
+        text, half = whole_characters("".join(self._parts))
+        arguments = parsed(text + "\ufffd" * bool(half))
+        identity = self.id or self._own_id
         element = {"type": "tool_call", "id": identity, "name": self.name, "arguments": arguments}
         return element if self.carry is None else {**element, "carry": self.carry}
 
@@ -240,6 +264,19 @@ def parsed(arguments: str) -> dict[str, Any] | str:
     except orjson.JSONDecodeError:
         return arguments
     return value if isinstance(value, dict) else arguments
+
+
+def whole_characters(text: str) -> tuple[str, str]:
+    """The text with halves of characters put together, and the half it ends with.
+
+    Servers that count in UTF-16 cut a character in two and write each half as an escape of its own. A half
+    that is left alone becomes U+FFFD, since no encoding has it.
+    """
+    if _HALF.search(text) is None:
+        return text, ""
+    half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    units = text[: len(text) - len(half)].encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace"), half
 
 
 def textual(value: Any) -> str:

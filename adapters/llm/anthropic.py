@@ -132,7 +132,7 @@ class MessagesDecoder(Answer):
                     self.finish_reason = textual(reason)
                 self._counted(said.get("usage"))
             case "message_stop":
-                self.ended = self.whole = True
+                self.last = self.whole = True
             case "error":
                 raise refusal(None, said)
             # others are pings, and what is not known yet

@@ -29,6 +29,10 @@ SILENCE_S: Final = 120.0
 """How long a model may say nothing before it is given up."""
 CONNECT_S: Final = 30.0
 _ERROR_BYTES: Final = 64 * 1024
+_MEASURABLE_S: Final = 0.02
+"""What came in less time came at once, and says nothing of the model's pace."""
+_REST_S: Final = 0.05
+"""How long the end of the body is waited for behind the end of the answer."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +123,17 @@ class HTTPModel:
                         first_at = loop.time()
                     yield elements
             elements = decoder.finish()
-        ended_at = loop.time()
-        done = elements[-1]
-        timings = {"first_token_ms": None, "duration_ms": _ms(ended_at - asked_at)}
-        if first_at is not None:
-            timings["first_token_ms"] = _ms(first_at - asked_at)
-            tokens = (done["usage"] or {}).get("completion_tokens", 0)
-            if tokens > 1 and ended_at > first_at:
-                timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
-        yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
+            ended_at = loop.time()
+            done = elements[-1]
+            timings = {"first_token_ms": None, "duration_ms": _ms(ended_at - asked_at)}
+            if first_at is not None:
+                timings["first_token_ms"] = _ms(first_at - asked_at)
+                tokens = (done["usage"] or {}).get("completion_tokens", 0)
+                if tokens > 1 and ended_at - first_at >= _MEASURABLE_S:
+                    timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
+            yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
+            if decoder.ended:
+                await _read_out(response)
 
     @contextlib.asynccontextmanager
     async def _post(self, address: Address, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -195,6 +201,14 @@ def joined(base: str, path: str) -> str:
     """The URL of a path; a version that both have (`…/v1` and `/v1/…`) is there once."""
     first = path[: path.find("/", 1)]
     return base + path.removeprefix(first) if base.endswith(first) else base + path
+
+
+async def _read_out(response: aiohttp.ClientResponse) -> None:
+    """Read what is behind the end of an answer, mostly nothing, so that its connection can be used again."""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_REST_S):
+            while await response.content.readany():
+                pass
 
 
 def _ms(seconds: float) -> float:

@@ -21,6 +21,7 @@ from rxstream.adapters.llm.messages import (
     encoded,
     looked_through,
     parted,
+    provided,
     with_options,
 )
 from rxstream.adapters.llm.reading import END, EventReader
@@ -81,7 +82,7 @@ class Gemini:
 def _parts(said: Said) -> list[dict[str, Any]]:
     if said.role == "tool":
         answer = {"name": said.name, "response": {"output": said.text}}
-        return [{"functionResponse": {"id": said.call_id, **answer}}]
+        return [{"functionResponse": {**provided(said.call_id), **answer}}]
     parts: list[dict[str, Any]] = [
         {"inlineData": {"mimeType": part.media_type, "data": part.base64}}
         if isinstance(part, Image)
@@ -90,7 +91,7 @@ def _parts(said: Said) -> list[dict[str, Any]]:
     ]
     for call in said.calls:
         part: dict[str, Any] = {
-            "functionCall": {"id": call.id, "name": call.name, "args": dict(call.object)}
+            "functionCall": {**provided(call.id), "name": call.name, "args": dict(call.object)}
         }
         if signature := carried(call, "gemini"):
             part["thoughtSignature"] = signature

@@ -88,7 +88,7 @@ class OneCall(ChatDecoder):
                 cached_tokens=timings["cache_n"],
             )
         if any(element["type"] == "tool_call" for element in found):
-            self.ended = self.whole = True
+            self.last = self.whole = True
             self.finish_reason = "tool_calls"
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from rxstream.adapters.llm.answering import OUR_ID
 from rxstream.codec import Binary
 from rxstream.errors import AuthorError
 from rxstream.models import Message, ToolSpec
@@ -160,6 +161,11 @@ def with_options(body: dict[str, Any], options: Mapping[str, Any]) -> dict[str, 
         else:
             body[name] = value
     return body
+
+
+def provided(identity: str) -> dict[str, str]:
+    """The id of a call as a field, unless it is one of ours, which its provider does not know."""
+    return {} if identity.startswith(OUR_ID) else {"id": identity}
 
 
 def encoded(value: Any) -> str:

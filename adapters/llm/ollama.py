@@ -10,7 +10,14 @@ from typing import Any
 
 from rxstream.adapters.llm.answering import Answer, textual
 from rxstream.adapters.llm.errors import refusal
-from rxstream.adapters.llm.messages import Said, encoded, functions, looked_through, with_options
+from rxstream.adapters.llm.messages import (
+    Said,
+    encoded,
+    functions,
+    looked_through,
+    provided,
+    with_options,
+)
 from rxstream.adapters.llm.reading import LineReader
 from rxstream.models import Element, Question
 
@@ -55,12 +62,16 @@ def _message(said: Said) -> dict[str, Any]:
         message["images"] = [image.base64 for image in said.images]
     if said.calls:
         message["tool_calls"] = [
-            {"id": call.id, "function": {"name": call.name, "arguments": dict(call.object)}}
+            {
+                **provided(call.id),
+                "function": {"name": call.name, "arguments": dict(call.object)},
+            }
             for call in said.calls
         ]
     if said.role == "tool":
         message["tool_name"] = said.name
-        message["tool_call_id"] = said.call_id
+        if provided(said.call_id):
+            message["tool_call_id"] = said.call_id
     return message
 
 
@@ -86,7 +97,7 @@ class OllamaDecoder(Answer):
             call.adds(encoded(function.get("arguments") or {}))
             self.call_ends(key, found)
         if said.get("done") is True:
-            self.ended = self.whole = True
+            self.last = self.whole = True
             self.finish_reason = textual(said.get("done_reason") or "stop")
             self._counted(said)
 

@@ -86,7 +86,7 @@ class ChatDecoder(Answer):
 
     def take(self, event: str, said: dict[str, Any], found: list[Element]) -> None:
         if event == END:
-            self.ended = self.whole = True
+            self.last = self.whole = True
             return
         if said.get("error"):
             raise refusal(None, said)

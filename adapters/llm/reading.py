@@ -7,6 +7,7 @@ not know what an object means.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any, Final, Protocol
 
@@ -15,7 +16,7 @@ import orjson
 from rxstream.errors import WorldError
 from rxstream.operators._decoding import JsonLines
 from rxstream.operators._skipping import Skipping
-from rxstream.operators.sse import EventStreamDecoder
+from rxstream.operators.sse import EventStreamDecoder, ServerSentEvent
 
 MAX_LENGTH: Final = 4 * 1024 * 1024
 """Bytes of one line or event; nothing a model says in one is larger."""
@@ -39,12 +40,12 @@ class Reader(Protocol):
         """Count one more, whose object is not what it should be."""
         ...
 
-    def feed(self, chunk: bytes) -> list[Said]:
-        """The objects this chunk completes. Raises `WorldError` for a line without an end."""
+    def feed(self, chunk: bytes, said: list[Said]) -> None:
+        """Append the objects this chunk completes. Raises `WorldError` for a line without an end."""
         ...
 
-    def finish(self) -> list[Said]:
-        """No chunk follows."""
+    def finish(self, said: list[Said]) -> None:
+        """No chunk follows: append what is left."""
         ...
 
 
@@ -62,62 +63,82 @@ class EventReader:
     def skip(self, why: Exception) -> None:
         self._skipping(None, why)
 
-    def feed(self, chunk: bytes) -> list[Said]:
+    def feed(self, chunk: bytes, said: list[Said]) -> None:
         events: deque[Any] = deque()
-        self._events.feed(chunk, events)
-        said: list[Said] = []
-        for event in events:
-            if event.data.startswith(END):
-                said.append((END, {}))
-                continue
-            try:
-                value = orjson.loads(event.data)
-            except orjson.JSONDecodeError as error:
-                self.skip(WorldError(f"an event is not JSON: {error}", code="malformed_json"))
-                continue
-            if isinstance(value, dict):
-                said.append((event.event, value))
-            else:
-                self.skip(not_an_object(value))
-        return said
+        try:
+            self._events.feed(chunk, events)
+        finally:
+            # also those before a line that is too long
+            for event in events:
+                self._event(event, said)
 
-    def finish(self) -> list[Said]:
-        self._skipping.close()
-        return []  # an event without its blank line is not whole
+    def finish(self, said: list[Said]) -> None:
+        self._skipping.close()  # an event without its blank line is not whole
+
+    def _event(self, event: ServerSentEvent, said: list[Said]) -> None:
+        if event.data.startswith(END):
+            said.append((END, {}))
+            return
+        try:
+            value = loads(event.data)
+        except ValueError as error:
+            self.skip(WorldError(f"an event is not JSON: {error}", code="malformed_json"))
+            return
+        if isinstance(value, dict):
+            said.append((event.event, value))
+        else:
+            self.skip(not_an_object(value))
 
 
 class LineReader:
     """JSON objects, one a line."""
 
     def __init__(self) -> None:
-        self._lines = JsonLines("skip", MAX_LENGTH)
+        self._skipping = Skipping("answer", "skip")
+        self._values: deque[Any] = deque()
+        self._lines = JsonLines(self._again, MAX_LENGTH)
 
     @property
     def malformed(self) -> int:
-        return self._lines.skipping.count
+        return self._skipping.count
 
     def skip(self, why: Exception) -> None:
-        self._lines.skipping(None, why)
+        self._skipping(None, why)
 
-    def feed(self, chunk: bytes) -> list[Said]:
-        values: deque[Any] = deque()
-        self._lines.feed(chunk, values)
-        return self._objects(values)
+    def feed(self, chunk: bytes, said: list[Said]) -> None:
+        self._lines.feed(chunk, self._values)
+        self._objects(said)
 
-    def finish(self) -> list[Said]:
-        values: deque[Any] = deque()
-        self._lines.finish(values)
-        self._lines.close()
-        return self._objects(values)
+    def finish(self, said: list[Said]) -> None:
+        self._lines.finish(self._values)
+        self._skipping.close()
+        self._objects(said)
 
-    def _objects(self, values: deque[Any]) -> list[Said]:
-        said: list[Said] = []
-        for value in values:
+    def _again(self, line: Any, error: Exception) -> None:
+        """A line that is not JSON, or only to the strict."""
+        try:
+            self._values.append(loads(line or b""))
+        except ValueError:
+            self.skip(error)
+
+    def _objects(self, said: list[Said]) -> None:
+        while self._values:
+            value = self._values.popleft()
             if isinstance(value, dict):
                 said.append(("", value))
             else:
                 self.skip(not_an_object(value))
-        return said
+
+
+def loads(text: str | bytes) -> Any:
+    """The value, also of JSON with half a character as an escape. Raises ValueError."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        escape = "\\u" if isinstance(text, str) else b"\\u"
+        if escape not in text:  # type: ignore[operator]  # of one kind with the text
+            raise
+        return json.loads(text)
 
 
 def not_an_object(value: Any) -> WorldError:

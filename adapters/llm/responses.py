@@ -144,7 +144,7 @@ class ResponsesDecoder(Answer):
             self.call_ends(key, found)
 
     def _complete(self, response: dict[str, Any]) -> None:
-        self.ended = self.whole = True
+        self.last = self.whole = True
         if isinstance(response.get("model"), str):
             self.metadata["model"] = response["model"]
         why = (response.get("incomplete_details") or {}).get("reason")
