@@ -21,6 +21,7 @@ from reactivex.subject import ReplaySubject
 from rxstream.errors import GraphError
 from rxstream.graph.endless import FOLDS, Endless, endless
 from rxstream.graph.reconvergence import Reconvergence, reconvergence
+from rxstream.graph.resumability import lacks, resumes, stateful
 from rxstream.source import PushSource
 
 if TYPE_CHECKING:
@@ -393,50 +394,21 @@ _COUNTED: Final = re.compile(r"_\d+\Z")
 def unresumable(look: Look) -> Iterator[Finding]:
     """A node without a state that could be kept, in a graph that must go on after a crash."""
     for node in look.plan.nodes if look.plan.resumable else ():
-        if _resumes(node):
+        if resumes(node):
             continue
         fix = "use a source that is seekable" if node.kind == "source" else "use one that can"
-        why = f"{_lacks(node)}, and the graph must be resumable"
+        why = f"{lacks(node)}, and the graph must be resumable"
         yield look.finding(
             "unresumable", "error", node, why, f"{fix}, or @graph without resumable=True"
         )
 
 
-def obstacle(node: Node) -> str | None:
-    """Why this node keeps its graph from going on after a crash, if it does."""
-    return None if _resumes(node) else f"{node.id} ({node.operator} at {node.where}) {_lacks(node)}"
-
-
-def _lacks(node: Node) -> str:
-    if node.kind == "source":
-        return "cannot go on from an offset"
-    if node.spec.buffer is not None and node.spec.buffer.policy == "spill":
-        return "keeps what waits in a file"
-    if node.operator == "step":
-        return "must not be called again"
-    return "cannot keep its state"
-
-
 def unnamed(look: Look) -> Iterator[Finding]:
     """State that is kept under a counted id, which another node takes when the graph is changed."""
     for node in look.plan.nodes if look.plan.resumable else ():
-        if not node.named and _stateful(node):
+        if not node.named and stateful(node):
             why = "keeps its state under an id that is only counted, so a change of the graph may lose it"
             yield look.finding("unnamed", "warning", node, why, 'name it: .named("…")')
-
-
-def _resumes(node: Node) -> bool:
-    if node.spec.buffer is not None and node.spec.buffer.policy == "spill":
-        return False
-    if node.kind == "source":
-        return node.resumable or bool(getattr(node.spec.make(), "seekable", False))
-    return node.resumable or node.kind == "sink" or node.spec.kind == "same"
-
-
-def _stateful(node: Node) -> bool:
-    if node.spec.kind in ("sink", "same") or not _resumes(node):
-        return False
-    return node.spec.kind != "op" or node.spec.make().snapshot() is not None
 
 
 RULES: Final[Mapping[str, Callable[[Look], Iterator[Finding]]]] = {

@@ -16,8 +16,9 @@ import orjson
 
 from rxstream.graph.diff import PlanDiff, diff
 from rxstream.graph.draw import svg
-from rxstream.graph.lint import Finding, lint, obstacle
+from rxstream.graph.lint import Finding, lint
 from rxstream.graph.mermaid import mermaid
+from rxstream.graph.resumability import obstacle
 
 NodeKind = Literal["source", "operator", "sink"]
 
