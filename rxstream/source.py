@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -21,6 +21,21 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 Policy = Literal["block", "latest", "drop_oldest", "drop_newest", "coalesce", "spill", "fail"]
 """What a full buffer does: wait, or which element it gives up, or put it into a file, or fail."""
+
+
+Changes: TypeAlias = tuple[bool, dict[str, Any], list[str]]
+"""Whether all that was told before is void, values by name, and names that are no more."""
+
+
+class Growing(Protocol):
+    """From where a restart would go on, where that grows with each batch: rows of plain data, by name."""
+
+    def changes(self) -> Changes | None:
+        """The rows that changed since the last call, None if none did. Called whenever they are stored.
+
+        What a batch adds belongs here right before that batch is yielded, with no `await` between the two.
+        """
+        ...
 
 
 class Port(Protocol):
@@ -59,7 +74,8 @@ class SourcePort(Port, Protocol):
 
         Plain data that `rxstream.statecodec` can store, or a function without arguments that gives it,
         called whenever it is stored: for what changes while nothing is emitted, as the seconds until a
-        tick. An empty batch says only where a restart goes on.
+        tick. An empty batch says only where a restart goes on. An `incremental` source gives a `Growing`
+        before its first batch, and never another.
         """
 
 
@@ -87,6 +103,8 @@ class Source(ABC, Generic[T_co]):
 
     name: ClassVar[str] = "source"
     seekable: bool = False
+    incremental: ClassVar[bool] = False
+    """Whether its offset is a `Growing`; then `port.start` is the rows that were stored, by name."""
     endless: bool | None = None
     """Whether it never ends by itself; None where nobody knows before it has run."""
 

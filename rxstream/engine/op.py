@@ -12,13 +12,12 @@ Rules an `Op` keeps, because islands, snapshots and fusion rely on them:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol
+
+from rxstream.source import Changes as Changes  # who implements an operator finds it here
 
 ALL = 1 << 62
 """A demand that never ends."""
-
-Changes: TypeAlias = tuple[bool, dict[str, Any], list[str]]
-"""Whether all that was told before is void, values by name, and names that are no more."""
 
 
 class Op:

@@ -10,7 +10,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import partial
 from itertools import islice
 from time import perf_counter
@@ -24,14 +32,19 @@ from rxstream.engine.pushing import PushUnit, Subscribed
 from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.operator import Buffer
-from rxstream.source import PushSource, Source
+from rxstream.source import Changes, PushSource, Source
+
+_BESIDE: Final = ""
+"""The name of the row of what is not an offset."""
 
 _QUICK_PULL_S: Final = 0.000_5
 _QUICK_STEP_S: Final = 0.004
 
 
 def unit_for(origin: Any, buffer: Buffer | None = None) -> Unit:
-    """The unit that runs whatever a source was made of."""
+    """The unit that runs whatever a source was made of; one that is a unit already runs itself."""
+    if isinstance(origin, Unit):
+        return origin
     if isinstance(origin, Source):
         return TaskUnit(origin)
     if isinstance(origin, PushSource):
@@ -163,6 +176,9 @@ class TaskUnit(Unit):
         """Where it would go on after the batch that comes next."""
         self._offset: Any = None
         """Where it would go on after all that came."""
+        self.incremental = isinstance(origin, Source) and origin.incremental
+        self._told: Any = None
+        """What is known of it beside the rows of its offset."""
 
     def step(self) -> bool:
         credit = self.credit()
@@ -273,11 +289,37 @@ class TaskUnit(Unit):
         if not isinstance(self._origin, Source):
             return None
         offset = self._offset() if callable(self._offset) else self._offset
-        return (offset, tuple(self._inbox), self._over, store_error(self._error))
+        return (offset, *self._beside())
 
     def restore(self, state: Any) -> None:
-        self._offset, inbox, self._over, error = state
+        self._offset, *beside = state
         self.start_offset = self.next_offset = self._offset
+        self._go_on(beside)
+
+    def changes(self) -> Changes | None:
+        """Of one whose offset is told in rows: those that changed, and the rest as one more."""
+        rows = None if self._offset is None else self._offset.changes()
+        beside = self._beside()
+        if rows is None and beside == self._told:
+            return None
+        wiped, found, gone = rows or (False, {}, [])
+        if wiped or beside != self._told:
+            found = {**found, _BESIDE: beside}
+        self._told = beside
+        return wiped, found, gone
+
+    def restore_changes(self, stored: Mapping[str, Any]) -> None:
+        """Go on from what was stored; the source tells no row again that is among it."""
+        rows = dict(stored)
+        self._told = rows.pop(_BESIDE)
+        self.start_offset = rows or None
+        self._go_on(self._told)
+
+    def _beside(self) -> tuple[Any, ...]:
+        return (tuple(self._inbox), self._over, store_error(self._error))
+
+    def _go_on(self, beside: Sequence[Any]) -> None:
+        inbox, self._over, error = beside
         self._inbox = deque(inbox)
         self._error = restore_error(error)
 
