@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from reactivex import Observable, abc
 
+from rxstream.added import show_in
 from rxstream.operators import (
     aggregate,
     bounded_joins,
@@ -75,6 +76,12 @@ OTHERWISE: Final = {
 """Arguments by the name they have in reactivex's method, and in its function."""
 
 
+_ATTRIBUTES: Final = frozenset(
+    ("spec", "inputs", "where", "serial", "name", "optional", "depth", "known", "prefix", "lock")
+)
+"""What each Stream has of its own, which would hide a method."""
+
+
 def install() -> None:
     """Put the methods in place. Doing it again changes nothing."""
     for module in MODULES:
@@ -82,6 +89,21 @@ def install() -> None:
             setattr(Stream, name, _method(name, getattr(module, name)))
     for method in (do, __add__, __iadd__, __getitem__):
         setattr(Stream, method.__name__, method)
+
+
+def has_method(name: str) -> bool:
+    """Whether a Stream has something of that name already."""
+    return name in _ATTRIBUTES or hasattr(Stream, name)
+
+
+def add_method(name: str, operator: Callable[..., Any]) -> None:
+    """Make an operator that was added a method too."""
+    setattr(Stream, name, _method(name, operator))
+
+
+def remove_method(name: str) -> None:
+    """Take away what `add_method` made."""
+    delattr(Stream, name)
 
 
 def _method(name: str, operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,9 +114,12 @@ def _method(name: str, operator: Callable[..., Any]) -> Callable[..., Any]:
         given = {names.get(key, key): value for key, value in kwargs.items()}
         return self.pipe(operator(*args, **given))
 
-    signature = inspect.signature(operator)
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     method.__qualname__ = f"Stream.{name}"
+    try:
+        signature = inspect.signature(operator)
+    except ValueError:  # one that is added may be of C
+        return method
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     method.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what `inspect` reads
         parameters=[own, *signature.parameters.values()]
     )
@@ -131,3 +156,4 @@ def __getitem__(self: Stream[Any], key: slice | int) -> Stream[Any]:
 
 
 install()
+show_in("rxstream.operators", "operators")

@@ -13,6 +13,7 @@ from tests.shipped import IMPORTS, MODULES, NAMES
 
 LAYERS = [
     ["errors"],
+    ["added"],
     ["codec"],
     ["statecodec"],
     ["events", "event_data"],

@@ -5,6 +5,7 @@ them goes on after a crash with each element exactly once. Programs, WebSockets,
 not, and a graph of them is not resumable.
 """
 
+import rxstream.adapters.sources._added  # noqa: F401  # shows what plugins added
 from rxstream.adapters.sources.bodies import http
 from rxstream.adapters.sources.callbacks import callback
 from rxstream.adapters.sources.channel import Channel, ChannelStatistics

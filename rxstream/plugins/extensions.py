@@ -1,29 +1,31 @@
 """What plugins bring beside actions: operators, sources and sinks under their names, beside ours.
 
-One namespace for each kind. A name belongs to whoever had it first, and ours cannot be taken; a plugin that
-wants a taken name is refused whole, so that no graph gets another operator than it was drawn with.
+One namespace for each kind, and on request the modules of ours and the methods of Streams too. A name belongs
+to whoever had it first, and ours cannot be taken; a plugin that wants a taken name is refused whole, so that
+no graph gets another operator than it was drawn with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from rxstream import operators, statecodec
+from rxstream import added, operators, statecodec
 from rxstream.errors import AuthorError
 from rxstream.operators import create
+from rxstream.operators._fluent import add_method, has_method, remove_method
 from rxstream.plugins.errors import PluginError
 from rxstream.plugins.plugin import LoadedPlugin
 from rxstream.stream import make_source
 
-KINDS: Final = ("operators", "sources", "sinks")
+KINDS: Final[tuple[added.Kind, ...]] = ("operators", "sources", "sinks")
 
 
 class Namespace:
     """Functions by name, as attributes: ours, then those of loaded plugins."""
 
-    def __init__(self, kind: str, ours: ModuleType | None) -> None:
+    def __init__(self, kind: str, ours: ModuleType) -> None:
         self._kind = kind
         self._ours = ours
         self._owners: dict[str, str] = {}
@@ -48,7 +50,8 @@ class Namespace:
         return [*super().__dir__(), *self]
 
     def _own(self, name: str) -> Callable[..., Any] | None:
-        found = None if name.startswith("_") else getattr(self._ours, name, None)
+        # not what is an attribute of it, because that may have been added
+        found = None if name.startswith("_") else vars(self._ours).get(name)
         return found if callable(found) else None
 
     def _problem(self, plugin: str, names: Mapping[str, Any]) -> str | None:
@@ -63,17 +66,21 @@ class Namespace:
 
 
 class Extensions:
-    """The three namespaces of one `PluginManager`."""
+    """The three namespaces of one `PluginManager`; `everywhere` shows what they hold beside ours too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, everywhere: bool = False) -> None:
+        self._everywhere = everywhere
         self.operators = Namespace("operators", operators)
         self.sources = Namespace("sources", create)
-        self.sinks = Namespace("sinks", None)
+        self.sinks = Namespace("sinks", ModuleType("nothing"))
 
     def check(self, plugin: LoadedPlugin) -> None:
         """Raises `PluginError` where a name cannot be taken."""
         for kind in KINDS:
-            problem = self._space(kind)._problem(plugin.name, plugin.extensions(kind))
+            space, brought = self._space(kind), plugin.extensions(kind)
+            problem = space._problem(plugin.name, brought)
+            if problem is None and self._everywhere:
+                problem = _problem_everywhere(kind, [n for n in brought if n not in space._owners])
             if problem is not None:
                 raise PluginError(f"plugin {plugin.name!r}: {problem}")
 
@@ -88,10 +95,12 @@ class Extensions:
         for kind_name in KINDS:
             space = self._space(kind_name)
             for name, function in plugin.extensions(kind_name).items():
-                space._owners[name] = plugin.name
-                space._functions[name] = (
-                    _streaming(function) if kind_name == "sources" else function
-                )
+                made = _streaming(function) if kind_name == "sources" else function
+                space._owners[name], space._functions[name] = plugin.name, made
+                if self._everywhere:
+                    added.add(kind_name, name, made)
+                    if kind_name == "operators":
+                        add_method(name, made)
 
     def remove(self, plugin: str) -> None:
         """Take away what a plugin brought. State types stay: stored state may still need them."""
@@ -99,10 +108,24 @@ class Extensions:
             space = self._space(kind)
             for name in [name for name, owner in space._owners.items() if owner == plugin]:
                 del space._owners[name], space._functions[name]
+                if self._everywhere:
+                    added.remove(kind, name)
+                    if kind == "operators":
+                        remove_method(name)
 
     def _space(self, kind: str) -> Namespace:
         space: Namespace = getattr(self, kind)
         return space
+
+
+def _problem_everywhere(kind: added.Kind, names: Iterable[str]) -> str | None:
+    for name in names:
+        problem = added.problem_with(kind, name)
+        if problem is None and kind == "operators" and has_method(name):
+            problem = f"every Stream has something named {name!r} already"
+        if problem is not None:
+            return problem
+    return None
 
 
 def _streaming(function: Callable[..., Any]) -> Callable[..., Any]:

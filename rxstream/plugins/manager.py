@@ -55,18 +55,22 @@ class Broken:
 class PluginManager:
     """Plugins by name. With `access` only what its rules allow can be seen and used.
 
+    With `everywhere` the operators, sources and sinks that its plugins bring are also found beside ours as
+    long as they are loaded: in `rxstream.operators` and as methods of Streams, in `rxstream.adapters.sources`
+    and in `rxstream.adapters.sinks`.
+
     plugins = PluginManager()
     plugins.discover(folders=["plugins"])
     words = plugins.stream("text.words", {"text": "to be or not"})
     async for word in words.map(str.upper): ...
     """
 
-    def __init__(self, *, access: Access | None = None) -> None:
+    def __init__(self, *, access: Access | None = None, everywhere: bool = False) -> None:
         self._access = access or EVERYTHING
         self._loaded: dict[str, LoadedPlugin] = {}
         self._found: dict[str, Found] = {}
         self._broken: dict[str, Broken] = {}
-        self._extensions = Extensions()
+        self._extensions = Extensions(everywhere=everywhere)
 
     # -- which there are -----------------------------------------------------------------------
 

@@ -39,5 +39,7 @@ def test_the_code_of_the_page_works(space: dict[str, Any]) -> None:
     assert summed["totals"] == 3
     assert asyncio.run(one(space["apart_orders"])) == 2
     assert asyncio.run(one(space["cents"])) == 375
+    assert asyncio.run(one(space["whole"])) == 375
+    space["shared"].unload("money")
     assert asyncio.run(one(space["once"])) == "anything done"
     space["test_the_shop_keeps_the_contract"]()
