@@ -136,7 +136,10 @@ class Sandbox:
         ]
         seconds = self.limits.seconds if timeout is None else min(timeout, self.limits.seconds)
         return Running(
-            Command(arguments, files, seconds=seconds), _watch(self.limits, folder), stdin
+            # bubblewrap itself is seen inside, so it gets no variable of ours either
+            Command(arguments, files, environment={}, seconds=seconds),
+            _watch(self.limits, folder),
+            stdin,
         )
 
     async def run(
