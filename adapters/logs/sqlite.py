@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
@@ -17,17 +17,15 @@ import structlog
 
 from rxstream.adapters.logs import folding, reading, schema
 from rxstream.adapters.logs import pruning as file_pruning
+from rxstream.adapters.logs.asked import FileLog
 from rxstream.adapters.logs.lock import FileLock
 from rxstream.adapters.logs.verifying import verify
 from rxstream.adapters.logs.writer import Outcome, Writer
-from rxstream.codec import Binary
 from rxstream.errors import LogError, UnknownExecution
-from rxstream.events import StreamEvent
 from rxstream.log import pruning
-from rxstream.log.contract import EventLog
 from rxstream.log.pruning import Taking
 from rxstream.log.retention import PruneReport, Retention
-from rxstream.log.values import CheckpointInfo, Commit, ExecutionRecord, Head
+from rxstream.log.values import CheckpointInfo, Commit
 
 _log = structlog.get_logger("rxstream.log")
 
@@ -41,7 +39,7 @@ _READERS: Final = 3
 """Threads that read; more only queue for the disk."""
 
 
-class SQLiteLog(EventLog):
+class SQLiteLog(FileLog):
     """Keeps everything in the file at `path`; its folder is made when it is not there.
 
     With `power_safe=False` a commit does not wait for the disk: it survives the end of the process but
@@ -277,31 +275,6 @@ class SQLiteLog(EventLog):
                 self._idle_readers.append(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
-
-    async def _head(self, execution_id: str) -> Head | None:
-        return await self._ask(reading.head, execution_id)
-
-    async def _read(self, execution_id: str, after: int, limit: int) -> list[StreamEvent]:
-        return await self._ask(reading.events, execution_id, after, limit)
-
-    async def record(self, execution_id: str) -> ExecutionRecord:
-        return await self._ask(reading.record, execution_id)
-
-    async def records(
-        self,
-        *,
-        statuses: Sequence[str] = (),
-        graph: str | None = None,
-        limit: int = 100,
-        after: str | None = None,
-    ) -> list[ExecutionRecord]:
-        return await self._ask(reading.records, statuses, graph, limit, after)
-
-    async def states(self, execution_id: str) -> dict[str, dict[str, bytes]]:
-        return await self._ask(reading.states, execution_id)
-
-    async def blob(self, execution_id: str, sha256: str) -> Binary | None:
-        return await self._ask(reading.blob, execution_id, sha256)
 
     async def damage(self) -> list[str]:
         """What flipped bits or foreign hands have changed, a line for each place; reads everything."""

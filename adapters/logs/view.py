@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ClassVar, Concatenate, Final, NoReturn, ParamSpec, Self, TypeVar
@@ -19,16 +19,14 @@ import apsw
 import orjson
 
 from rxstream.adapters.logs import reading, schema
+from rxstream.adapters.logs.asked import FileLog
 from rxstream.adapters.logs.counting import LogStatistics, statistics
 from rxstream.adapters.logs.pruning import planned
 from rxstream.adapters.logs.verifying import Verified, verify
-from rxstream.codec import Binary
 from rxstream.errors import AuthorError, LogError
-from rxstream.events import StreamEvent
 from rxstream.log import pruning
-from rxstream.log.contract import EventLog
 from rxstream.log.retention import PruneReport, Retention
-from rxstream.log.values import Commit, ExecutionRecord, Head
+from rxstream.log.values import Commit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +35,7 @@ LOOK_S: Final = 0.05
 """Seconds between two looks at a file that another process writes."""
 
 
-class LogView(EventLog):
+class LogView(FileLog):
     """The log at a path or `sqlite:` URL, for reading only.
 
     `threaded=False` reads on the event loop, which waits meanwhile: for a loop on virtual time, whose clock
@@ -166,31 +164,6 @@ class LogView(EventLog):
         return await self._in_thread(
             lambda: reading.answered(self.path, connection, question, *args, **kwargs)
         )
-
-    async def _head(self, execution_id: str) -> Head | None:
-        return await self._ask(reading.head, execution_id)
-
-    async def _read(self, execution_id: str, after: int, limit: int) -> list[StreamEvent]:
-        return await self._ask(reading.events, execution_id, after, limit)
-
-    async def record(self, execution_id: str) -> ExecutionRecord:
-        return await self._ask(reading.record, execution_id)
-
-    async def records(
-        self,
-        *,
-        statuses: Sequence[str] = (),
-        graph: str | None = None,
-        limit: int = 100,
-        after: str | None = None,
-    ) -> list[ExecutionRecord]:
-        return await self._ask(reading.records, statuses, graph, limit, after)
-
-    async def states(self, execution_id: str) -> dict[str, dict[str, bytes]]:
-        return await self._ask(reading.states, execution_id)
-
-    async def blob(self, execution_id: str, sha256: str) -> Binary | None:
-        return await self._ask(reading.blob, execution_id, sha256)
 
 
 def writer_lives(path: str) -> bool:
