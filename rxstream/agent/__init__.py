@@ -1,1 +1,6 @@
-"""The agent loop: turns of a model and its tools as one Stream."""
+"""Agents: turns of a model and its tools as one Stream, durable and steered while they work."""
+
+from rxstream.agent.agent import agent
+from rxstream.agent.history import History
+
+__all__ = ["History", "agent"]

@@ -29,6 +29,7 @@ from rxstream.engine.runtime import Runtime
 from rxstream.engine.showing import Shower
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import ExecutionStatistics
+from rxstream.engine.steering import NobodyListens, Steering
 from rxstream.engine.subscription import Delivery, Subscription, Subscriptions
 from rxstream.engine.tasks import CLOSE_S
 from rxstream.engine.telling import Telling
@@ -105,6 +106,8 @@ class Execution:
         self._value: Any = None
         self._patience = CLOSE_S
         self._questions = Questions(self.recorder, self._waits)
+        self._steering = Steering(self.recorder)
+        self.on_settled(self._steering.close)
         self._listeners = 0
         self._leaving: asyncio.TimerHandle | None = None
         self._subscriptions = Subscriptions(log, record.execution_id)
@@ -195,6 +198,17 @@ class Execution:
         """
         self._check_running()
         await self._questions.answer(request_id, value, by)
+
+    async def send(self, value: Any, *, to: str | None = None, by: str | None = None) -> None:
+        """Send plain data to the node that takes what nobody asked for (an agent); `to` names one of several.
+
+        When this returns it is recorded. Raises `NobodyListens`, what the node raises for a value it cannot
+        take, `AlreadyEnded`, `LogError`.
+        """
+        self._check_running()
+        if self.status is Status.QUEUED:
+            raise NobodyListens("the execution is queued: send when it runs")
+        await self._steering.send(value, to, by)
 
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
@@ -398,12 +412,14 @@ class Execution:
         roots = {node: [root] for node, root in self._published.items()}
         watcher = Telling(self.recorder, self._bound, self.settle)
         launch(self.plan, watcher, roots, self.id, self._adopt)
+        self._steering.launched()
         if self._kept.stopped:
             self.runtime.stop()
 
     def _adopt(self, runtime: Runtime) -> None:
         self.runtime = runtime
         runtime.asker = self._questions
+        runtime.steering = self._steering
         runtime.shower = Shower(self.recorder)
         for root in self._published.values():
             root.runtime = runtime

@@ -65,6 +65,8 @@ class Recorder:
         self._last_commit = float("-inf")
         self._noted: ExecutionRecord | None = None
         self._changed = False
+        self._wanted = False
+        """Somebody waits until what changed is stored."""
         self._quiet: asyncio.TimerHandle | None = None
         self._closing = False
         self._idle: asyncio.Future[None] | None = None
@@ -192,6 +194,16 @@ class Recorder:
         if self.failed is not None:
             raise self.failed
 
+    async def stored(self) -> None:
+        """Wait until what has changed by now is committed, with an event or without. Raises `LogError`."""
+        until = self.commits + (1 if self._under_way is None else 2)
+        self._wanted = True
+        self._added()
+        while self.commits < until and self.failed is None:
+            await self._next_commit()
+        if self.failed is not None:
+            raise self.failed
+
     # -- committing ----------------------------------------------------------------------------
 
     def changed(self) -> None:
@@ -206,7 +218,9 @@ class Recorder:
             self._commit_pending()
 
     def _schedule(self) -> None:
-        if self._under_way is not None or self._timer is not None or not self._pending:
+        if self._under_way is not None or self._timer is not None:
+            return
+        if not self._pending and not self._wanted:
             return
         due = self._last_commit + TICK_S
         half = (
@@ -225,7 +239,7 @@ class Recorder:
 
     def _commit(self, record: ExecutionRecord | None = None) -> Commit:
         """All that is pending, and what has changed by now."""
-        self._changed = False
+        self._changed = self._wanted = False
         record, self._noted = record or self._noted, None
         states = self.cut()  # may add events: of what cannot be stored
         return Commit(

@@ -32,6 +32,7 @@ from rxstream.engine.rates import Meter
 from rxstream.engine.showing import Shower
 from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
+from rxstream.engine.steering import Steering
 from rxstream.engine.tasks import Tasks
 from rxstream.engine.unit import Unit
 from rxstream.engine.watching import Escaped, Follows, Regions, Watcher, nothing_follows
@@ -95,6 +96,8 @@ class Runtime:
         """What is stored of it with each commit, where it can be resumed."""
         self.asker: Asker | None = None
         """Who records what nodes ask."""
+        self.steering: Steering | None = None
+        """Who brings what is sent to nodes without having been asked for."""
         self.shower: Shower | None = None
         """Who records what nodes show while they work."""
         self.checkpoint: Callable[[str], Awaitable[object]] | None = None
