@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual.keys import Keys
 from textual.message import Message
 from textual.widgets import TextArea
 
 from rxstream.adapters.terminal.chat.history import History
+
+# most terminals say Alt+Enter in a way that textual takes for Enter: it is the same as Ctrl+J here
+ANSI_SEQUENCES_KEYS.setdefault("\x1b\r", (Keys.ControlJ,))
 
 _NEW_LINE: Final = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 

@@ -39,7 +39,7 @@ _SPIN_S: Final = 0.1
 _TWICE_S: Final = 2.0
 """Seconds within which a second Ctrl-C leaves."""
 
-_ASK: Final = "Ask something, /help tells the rest"
+_ASK: Final = "Ask something"
 
 
 class Line(Static):
@@ -119,6 +119,7 @@ class ChatScreen(App[None]):
         self._talk.anchor()
         self.session.changed = self._changed
         self._spinning = self.set_interval(_SPIN_S, self._on_spin, pause=True)
+        await self._say(f"{self.session.model} answers; /help tells what else can be typed")
         if self.session.unfinished is not None:
             await self._say("the last answer was not finished: going on with it")
             await self.session.go_on()

@@ -95,9 +95,10 @@ class Session:
                 for event in events:
                     turn.apply(event)
             self._add(turn)
-            if not turn.ended:
-                self._unfinished = record, turn
         if records:
+            # one that cannot go on was ended as interrupted when the log was opened
+            if not turn.ended or turn.status == "interrupted":
+                self._unfinished = records[-1], turn
             last = _params(records[-1])
             self.model = self._given or str(last.get("model"))
             self.tools = self.tools or list(last.get("tools") or ())
@@ -148,6 +149,8 @@ class Session:
         messages = self._before(turn)
         graph = self._graph(turn, messages, _params(record).get("tools") or [])
         try:
+            if turn.ended:
+                raise CannotResume("interrupted", "its graph cannot go on")
             execution = await self._engine.resume(record.execution_id, graph)
         except CannotResume as reason:
             await self._break_off(record, turn, reason)
@@ -162,12 +165,14 @@ class Session:
     async def give_up(self) -> None:
         """End the unfinished turn as it is. Raises `LogError`."""
         assert self._unfinished is not None
-        reason = CannotResume("interrupted", "nobody wanted it to go on")
+        reason = CannotResume("given_up", "nobody wanted it to go on")
         await self._break_off(*self._unfinished, reason)
 
     async def _break_off(self, record: ExecutionRecord, turn: Turn, reason: CannotResume) -> None:
-        await interrupt(self._engine.log, record, reason)
         self._unfinished = None
+        if turn.ended:
+            return
+        await interrupt(self._engine.log, record, reason)
         for event in await self._engine.log.read(turn.execution_id, turn.after):
             turn.apply(event)
         self.changed()

@@ -19,6 +19,13 @@ TurnStatus: TypeAlias = Literal[
 _TOKEN_CHARACTERS: Final = 4
 """About as many characters has a token; only for what is counted before the model said its number."""
 
+_ENDINGS: Final[Mapping[str, TurnStatus]] = {
+    "interrupted": "interrupted",
+    "graph_changed": "interrupted",
+    "given_up": "cancelled",
+}
+"""How a turn ended whose process died, by the error's code."""
+
 _ENDED: Final = frozenset({"completed", "failed", "cancelled", "interrupted"})
 
 
@@ -118,7 +125,7 @@ class Turn:
         elif kind == EventType.PIPELINE_ERROR:
             error = data.get("error") or {}
             self.error = _without_place(str(error.get("message", "it failed")))
-            self._end("interrupted" if error.get("code") == "interrupted" else "failed", None)
+            self._end(_ENDINGS.get(str(error.get("code")), "failed"), None)
         return True
 
     def element(self, element: Mapping[str, Any], at: float = 0.0) -> None:

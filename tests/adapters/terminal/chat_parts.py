@@ -69,3 +69,21 @@ async def until(happened: Callable[[], Any], what: str = "it") -> Any:
         assert asyncio.get_running_loop().time() < deadline, f"{what} did not happen"
         await asyncio.sleep(0.01)
     return found
+
+
+class Counting:
+    """Says the numbers to `n`, and goes on where it was after a crash."""
+
+    def __init__(self, n: int, pause_s: float = 0.0) -> None:
+        self.n = n
+        self.pause_s = pause_s
+
+    def __call__(
+        self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
+    ) -> Stream[Any]:
+        async def slowly(element: Element) -> Element:
+            await asyncio.sleep(self.pause_s)
+            return element
+
+        numbers = [token(f"{i} ") for i in range(self.n)]
+        return rxs.source([*numbers, done()]).map_async(slowly, concurrency=1)
