@@ -159,8 +159,8 @@ class MessagesDecoder(Answer):
             case "text_delta":
                 self.says(delta["text"], found)
             case "input_json_delta":
-                # at the end of the block it is given, whether or not its object was closed
-                self.call(index).adds(textual(delta["partial_json"]))
+                if self.call(index).adds(textual(delta["partial_json"])):
+                    self.call_ends(index, found)
             case "thinking_delta" | "signature_delta":
                 self._thinks(delta, found)
 

@@ -132,7 +132,7 @@ class HTTPModel:
                 if tokens > 1 and ended_at - first_at >= _MEASURABLE_S:
                     timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
             yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
-            if decoder.ended:
+            if decoder.ended and not address.close:
                 await _read_out(response)
 
     @contextlib.asynccontextmanager
