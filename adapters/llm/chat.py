@@ -3,19 +3,37 @@
 The answer is a cold stream of the elements of `rxstream.models`, ends with one `done`, and asks the model
 again for each run. When it fails, its last element is an `error` that says what a reader needs to
 know, and then the stream fails with the same error, so a cut answer cannot be taken for a whole
-one. Must not know any provider.
+one. A run that is resumed goes on behind what was given, by the rules of `rxstream.models`. Must not know any
+provider.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from dataclasses import astuple
+from typing import Any, ClassVar, Final, cast
 
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.errors import classify
-from rxstream.models import Element, Message, Model, Question, ToolSpec, open_model
-from rxstream.source import Source, SourcePort
+from rxstream.models import (
+    Budget,
+    Element,
+    Ledger,
+    Message,
+    Model,
+    Question,
+    Recording,
+    Spent,
+    ToolSpec,
+    open_model,
+)
+from rxstream.source import Changes, Source, SourcePort
 from rxstream.stream import Stream, source
+
+_SPENT: Final = "spent"
+_ERROR: Final = "error"
+"""Names of rows; those of what was given are numbers."""
 
 
 def chat(
@@ -27,13 +45,15 @@ def chat(
     temperature: float | None = None,
     base_url: str | None = None,
     api_key: str | None = None,
+    budget: Budget | None = None,
     **options: Any,
 ) -> Stream[Element]:
     """Ask a model; a text is one message of the user.
 
     `model` is `provider:name`; `local` is fetched and started on first use. Without `api_key` the
     provider's environment variable is read when the stream runs. `options` are further fields of
-    the request, as the provider names them. Raises `AuthorError` for an unknown provider.
+    the request, as the provider names them. An answer that uses more than its `budget` fails with
+    `BudgetSpent`. Raises `AuthorError` for an unknown provider.
 
         token(text) token(text) … done(text, usage, timings, finish_reason, metadata)
     """
@@ -42,7 +62,7 @@ def chat(
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
     question = Question(tuple(messages), tuple(tools), max_tokens, temperature, options)
-    return source(ChatSource(asked, question))
+    return source(ChatSource(asked, question, budget))
 
 
 class ChatSource(Source[Element]):
@@ -50,10 +70,13 @@ class ChatSource(Source[Element]):
 
     name: ClassVar[str] = "chat"
     endless = False
+    seekable = True
+    incremental = True
 
-    def __init__(self, model: Model, question: Question) -> None:
+    def __init__(self, model: Model, question: Question, budget: Budget | None = None) -> None:
         self._model = model
         self._question = question
+        self._budget = budget
 
     @property
     def arguments(self) -> Mapping[str, Any]:
@@ -71,23 +94,20 @@ class ChatSource(Source[Element]):
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Element]]:
         """Ask, and give what comes as it comes."""
-        count = 0
-        # every model's answer is an async generator; the contract's type says less
-        answer = cast(
-            "AsyncGenerator[Sequence[Element], None]",
-            self._model.answer(self._question, None, port.progress),
-        )
+        so_far = _SoFar(port.start or {}, self._budget)
+        port.seek_point(so_far)
+        if so_far.error is not None:
+            raise so_far.error
+        if so_far.recording.done:
+            return
         try:
-            async with contextlib.aclosing(answer):
+            async with contextlib.aclosing(self._answer(so_far, port)) as answer:
                 async for batch in answer:
-                    count += sum(element["type"] == "token" for element in batch)
-                    port.progress(None, _tokens(count))
+                    so_far.recording.take(batch)
                     yield batch
-                    if batch and batch[-1]["type"] == "done":
-                        seconds = batch[-1]["timings"].get("duration_ms", 0.0) / 1_000
-                        port.progress(100.0, f"{_tokens(count)} in {seconds:.1f} s", "done")
         except Exception as error:
             told = classify(error)
+            so_far.error = error
             yield [
                 {
                     "type": "error",
@@ -97,6 +117,59 @@ class ChatSource(Source[Element]):
                 }
             ]
             raise
+
+    async def _answer(
+        self, so_far: _SoFar, port: SourcePort
+    ) -> AsyncGenerator[Sequence[Element], None]:
+        """The answer within its budget."""
+        ledger, before = so_far.ledger, so_far.recording.delivered
+        entry = ledger.answer()
+        count = before.tokens
+        # every model's answer is an async generator; the contract's type says less
+        answer = cast(
+            "AsyncGenerator[Sequence[Element], None]",
+            self._model.answer(self._question, before, port.progress),
+        )
+        try:
+            async with contextlib.aclosing(answer):
+                while (batch := await self._next(answer, ledger)) is not None:
+                    entry.take(batch)
+                    count += sum(element["type"] == "token" for element in batch)
+                    port.progress(None, _tokens(count))
+                    yield batch
+                    if batch and batch[-1]["type"] == "done":
+                        seconds = batch[-1]["timings"].get("duration_ms", 0.0) / 1_000
+                        port.progress(100.0, f"{_tokens(count)} in {seconds:.1f} s", "done")
+        finally:
+            entry.end()
+
+    async def _next(
+        self, answer: AsyncGenerator[Sequence[Element], None], ledger: Ledger
+    ) -> Sequence[Element] | None:
+        if self._budget is None or self._budget.seconds is None:
+            return await anext(answer, None)
+        async with ledger.limit():
+            return await anext(answer, None)
+
+
+class _SoFar:
+    """From where a run would go on: what was given, what was used of the budget, and how it failed."""
+
+    def __init__(self, rows: Mapping[str, Any], budget: Budget | None) -> None:
+        given = {name: row for name, row in rows.items() if name not in (_SPENT, _ERROR)}
+        self.recording = Recording(given)
+        self.ledger = Ledger(budget, spent=Spent(*rows[_SPENT]) if _SPENT in rows else None)
+        self.error: Exception | None = restore_error(rows.get(_ERROR))
+        self._budget = budget
+
+    def changes(self) -> Changes | None:
+        """`rxstream.source.Growing`."""
+        wiped, rows, gone = self.recording.changes() or (False, {}, [])
+        if self.error is not None:
+            rows[_ERROR] = store_error(self.error)
+        if rows and self._budget is not None:
+            rows[_SPENT] = astuple(self.ledger.spent)
+        return (wiped, rows, gone) if rows or wiped else None
 
 
 def _tokens(count: int) -> str:

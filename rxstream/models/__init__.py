@@ -12,6 +12,7 @@ from rxstream.models.contract import (
 )
 from rxstream.models.ledger import Entry, Ledger, Spent
 from rxstream.models.locate import open_model
+from rxstream.models.recording import Recording
 
 __all__ = [
     "Budget",
@@ -24,6 +25,7 @@ __all__ = [
     "Model",
     "Prices",
     "Question",
+    "Recording",
     "Spent",
     "Tell",
     "ToolSpec",
