@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from rxstream.adapters.cli import failure, logs
+from rxstream.adapters.cli.answer import answer
 from rxstream.adapters.cli.chat import chat
 from rxstream.adapters.cli.graph import graph
 from rxstream.adapters.cli.interruption import Interrupted, interruption
@@ -58,7 +59,7 @@ def rxstream(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, serve, run, watch, replay, log, graph, plugins, models, chat):
+for _command in (demo, serve, run, watch, answer, replay, log, graph, plugins, models, chat):
     rxstream.add_command(_command)
 
 

@@ -67,7 +67,7 @@ def read(text: str, wanted: Mapping[str, Any] | None, root: Mapping[str, Any]) -
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    types = _types(wanted or {}, root, 0)
+    types = types_of(wanted or {}, root)
     if "string" in types and not types & _json_types(value):
         return text
     # JSON text for a parameter that takes text: -p name='"x"' keeps its quotes
@@ -88,13 +88,17 @@ def _json_types(value: Any) -> set[str]:
     return {"object"} if isinstance(value, dict) else set()
 
 
-def _types(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> set[str]:
+def types_of(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> set[str]:
     """JSON types a schema takes; none when it does not say."""
+    return _types(schema, schema if root is None else root, 0)
+
+
+def _types(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> set[str]:
     if depth > _DEPTH:
         return set()
     found: set[str] = set()
     if "$ref" in schema:
-        found |= _types(_resolve(schema["$ref"], root), root, depth + 1)
+        found |= _types(resolve(schema["$ref"], root), root, depth + 1)
     named = schema.get("type", ())
     found |= {named} if isinstance(named, str) else set(named)
     for keyword in ("anyOf", "oneOf", "allOf"):
@@ -105,7 +109,7 @@ def _types(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> se
     return found
 
 
-def _resolve(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve(reference: str, root: Mapping[str, Any]) -> Mapping[str, Any]:
     """A `#/$defs/Name` inside the same schema; nothing when it is not there."""
     found: Any = root
     for part in reference.removeprefix("#/").split("/"):

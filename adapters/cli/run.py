@@ -13,6 +13,7 @@ from rxstream.adapters.cli import failure, logs, parameters, show, stdout, targe
 from rxstream.adapters.cli.interruption import interruption
 
 if TYPE_CHECKING:
+    from rxstream.adapters.cli.asking import Asking
     from rxstream.engine import Engine, Execution
     from rxstream.events import StreamEvent
     from rxstream.graph import BoundGraph
@@ -58,6 +59,8 @@ def run(
 
 
 async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None, new: bool) -> int:
+    from rxstream.adapters.cli.answerable import Here
+    from rxstream.adapters.cli.asking import Asking
     from rxstream.engine import Engine
 
     # it serves no graph, so that what others left in the log is left to them
@@ -69,8 +72,8 @@ async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None, new
             click.echo(f"rxstream: going on with {left.id} (--new starts another)", err=True)
         display = show.choose(json_to, partial(_far_behind, engine.log))
         display.begin(node.id for node in execution.plan.nodes if node.told)
-        async with display:
-            terminal = await follow(engine, execution, display)
+        async with display, Asking(Here(execution), display) as asking:
+            terminal = await follow(engine, execution, display, asking)
         found = execution.statistics().bottleneck
         if found is not None and display.tells_result:
             show.tell_bottleneck(str(found), found.blocked_s)
@@ -92,27 +95,31 @@ async def _left_over(engine: Engine, bound: BoundGraph) -> Execution | None:
     return None
 
 
-async def follow(engine: Engine, execution: Execution, display: show.Show) -> StreamEvent:
+async def follow(
+    engine: Engine, execution: Execution, display: show.Show, asking: Asking | None = None
+) -> StreamEvent:
     """Show an execution of this process to its end; when nobody wants it any more, end it."""
     reader = await engine.log.follow(execution.id)
     try:
-        return await _pump(reader, display)
+        return await _pump(reader, display, asking)
     except (asyncio.CancelledError, BrokenPipeError) as reason:
         gone = isinstance(reason, BrokenPipeError)
         execution.cancel("nobody reads its output" if gone else "the command was interrupted")
         # the ending is shown and logged too, as far as there is time
         with suppress(TimeoutError, BrokenPipeError):
             async with asyncio.timeout(_LEAVING):
-                await _pump(reader, display)
+                await _pump(reader, display, asking)
         raise
 
 
-async def _pump(reader: Reader, display: show.Show) -> StreamEvent:
+async def _pump(reader: Reader, display: show.Show, asking: Asking | None) -> StreamEvent:
     while True:
         events = await reader.next(limit=_BATCH)
         if not events:
             continue
         await display.show(events)
+        if asking is not None:
+            asking.notice(events)
         if events[-1].terminal:
             return events[-1]
 

@@ -11,8 +11,8 @@ import os
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -47,6 +47,11 @@ class Show(ABC):
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         return None
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Leave the terminal to somebody else meanwhile."""
+        yield
 
     @abstractmethod
     async def show(self, events: Sequence[StreamEvent]) -> None:
@@ -138,6 +143,15 @@ class Live(Show):
             with suppress(asyncio.CancelledError):
                 await self._ticking
         self._display.__exit__()
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """The picture stays as it is; another is drawn below what came in between."""
+        self._display.pause()
+        try:
+            yield
+        finally:
+            self._display.go_on()
 
     async def _tick(self) -> None:
         while True:

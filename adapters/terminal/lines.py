@@ -1,7 +1,7 @@
 """Tells a run in plain lines, for a log file or a pipe that a person may read later.
 
-Only what changes the picture is told: beginnings, endings, errors, and each node's progress at most every
-two seconds. Outputs are counted, not shown.
+Only what changes the picture is told: beginnings, endings, errors, questions, and each node's progress at
+most every two seconds. Outputs are counted, not shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from rxstream.adapters.terminal.text import duration, one_line
+from rxstream.adapters.terminal.text import brief, duration, one_line
 from rxstream.events import EventType, StreamEvent
 
 _PROGRESS_INTERVAL: Final = 2.0
@@ -42,6 +42,11 @@ class PlainLines:
                 f" (attempt {data.get('attempt')}, trying again)" if data.get("will_retry") else ""
             )
             yield one_line(f"{event.step_id}: failed: {data['error']['message']}{again}")
+        elif kind == EventType.INPUT_REQUESTED:
+            yield one_line(f"{event.step_id} asks: {data.get('message')}")
+        elif kind == EventType.INPUT_RECEIVED:
+            by = f" by {data['by']}" if data.get("by") else ""
+            yield one_line(f"{event.step_id}: answered{by}: {brief(data.get('value'))}")
         elif kind == EventType.GAP:
             yield _gap(data)
         elif kind == EventType.PIPELINE_COMPLETE:

@@ -71,12 +71,9 @@ class LiveDisplay:
         self._outlet = Outlet(descriptor)
         self._screen = _Screen(self._outlet)
         self._console = Console(file=cast("IO[str]", self._screen), force_terminal=True)
-        self._live = Live(
-            console=self._console,
-            auto_refresh=False,
-            redirect_stdout=redirect_stdout,
-            redirect_stderr=True,
-        )
+        self._redirect_stdout = redirect_stdout
+        self._live = self._region()
+        self._paused = False
         self._drawn_at = 0.0
         self._stale = True
 
@@ -86,6 +83,32 @@ class LiveDisplay:
 
     def __exit__(self, *_: object) -> None:
         try:
+            self._stop()
+        finally:
+            self._outlet.close()
+
+    def pause(self) -> None:
+        """Leave the terminal to somebody else; the picture stays above."""
+        self._paused = True
+        self._stop()
+
+    def go_on(self) -> None:
+        """Draw again, below what came in between."""
+        self._live = self._region()
+        self._live.start()
+        self._paused = False
+        self._stale = True
+
+    def _region(self) -> Live:
+        return Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=self._redirect_stdout,
+            redirect_stderr=True,
+        )
+
+    def _stop(self) -> None:
+        try:
             self._outlet.wait(0.5)
             self._live.update(self._picture())
             self._live.stop()
@@ -93,8 +116,6 @@ class LiveDisplay:
             self._outlet.wait(0.5)
         except OSError:
             pass  # the terminal is gone, and with it whoever could read this
-        finally:
-            self._outlet.close()
 
     def take(self, events: Sequence[StreamEvent]) -> None:
         """Take events in; they are seen at the next redraw."""
@@ -106,7 +127,7 @@ class LiveDisplay:
         """Draw if something changed, or the clock did, and the last drawing was taken."""
         now = time.monotonic()
         due = INTERVAL if self._stale else _CLOCK_INTERVAL
-        if now - self._drawn_at < due or self._outlet.busy:
+        if self._paused or now - self._drawn_at < due or self._outlet.busy:
             return
         self._drawn_at = now
         self._stale = False

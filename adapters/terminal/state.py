@@ -74,6 +74,8 @@ class StepView:
     rate: Rate = field(default_factory=Rate)
     progress: Progress | None = None
     error: str | None = None
+    asks: dict[str, str] = field(default_factory=dict)
+    """What it asks a person and has no answer to, by request."""
     duration_ms: float | None = None
     text: str = ""
     """The end of its tokens, if it emits any."""
@@ -141,6 +143,8 @@ class RunState:
 
     def _end(self, kind: str, data: dict[str, Any], at: float) -> None:
         self.ended_at = at
+        for node in self.nodes.values():
+            node.asks.clear()
         self.status = _ENDINGS[EventType(kind)]
         self.result = data.get("result")
         self.error = data.get("error")
@@ -166,6 +170,11 @@ class RunState:
             node.state = "completed"
             node.count = data.get("count", node.count)
             node.duration_ms = data.get("duration_ms")
+            node.asks.clear()
+        elif kind == EventType.INPUT_REQUESTED:
+            node.asks[data["request_id"]] = str(data["message"])
+        elif kind == EventType.INPUT_RECEIVED:
+            node.asks.pop(data["request_id"], None)
         elif kind == EventType.STEP_ERROR:
             node.error = str(data["error"]["message"])
             node.state = "running" if data.get("will_retry") else "failed"

@@ -126,6 +126,8 @@ def _bar(node: StepView) -> RenderableType:
 
 
 def _remark(node: StepView) -> Text:
+    if node.asks:
+        return Text(one_line(f"asks: {next(iter(node.asks.values()))}", 300), "yellow")
     if node.error is not None:
         return Text(one_line(node.error, 300), "red")
     if node.progress is None:

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.cli.terminals import Terminal
+
 ROOT = Path(__file__).parents[3]
 DEADLINE = 20.0
 
@@ -158,6 +160,13 @@ def rxstream(tmp_path: Path) -> Iterator[Command]:
     command = Command(tmp_path)
     yield command
     command.close()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.close()
 
 
 @pytest.fixture

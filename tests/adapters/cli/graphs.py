@@ -1,9 +1,12 @@
 """Graphs the command is given in its tests. Their text is copied into the test's own folder."""
 
 import asyncio
+import enum
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 import rxstream
 
@@ -137,3 +140,47 @@ def slow() -> Any:
 
     numbers = rxstream.source(range(6)).named("numbers")
     return numbers.block(1).map_async(classify).named("classify")
+
+
+class Choice(enum.Enum):
+    """What may become of a draft."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+async def _approve(draft: str) -> Any:
+    return [draft, await rxstream.ask(bool, f"publish {draft!r}?", timeout=3_600)]
+
+
+@rxstream.graph
+def approve(drafts: int = 1) -> Any:
+    """Asks whether to publish."""
+    names = [f"draft {number}" for number in range(1, drafts + 1)]
+    return rxstream.from_iterable(names).map_async(_approve, concurrency=8).named("approve")
+
+
+async def _interview(_: int) -> Any:
+    size = Annotated[int, Field(ge=1, le=9)]
+    return [
+        await rxstream.ask(Choice, "keep it?"),
+        await rxstream.ask(str, "why?"),
+        await rxstream.ask(size, "how many?"),
+        await rxstream.ask(list[int], "which?"),
+    ]
+
+
+@rxstream.graph
+def interview() -> Any:
+    """Asks for one of each kind."""
+    return rxstream.of(1).map_async(_interview).named("interview")
+
+
+async def _hurry(_: int) -> Any:
+    return await rxstream.ask(str, "quick!", timeout=0.5)
+
+
+@rxstream.graph
+def hurry() -> Any:
+    """Asks, and waits for half a second."""
+    return rxstream.of(1).map_async(_hurry).named("hurry")

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from rxstream.adapters.cli.failure import Failure
 from rxstream.adapters.cli.follow import Follower
+from rxstream.adapters.cli.served import Served
 from tests.adapters.terminal.test_state import event
 
 
@@ -54,7 +55,7 @@ async def test_a_server_that_restarts_is_waited_for(session: aiohttp.ClientSessi
     server = Flaky([200, 503, 502, 200, 503, 200])
     runner, url = await server.start()
     try:
-        follower = Follower(session, url, "e1", tell=told.append)
+        follower = Follower(Served(session, url, "e1"), tell=told.append)
         seen = [each.sequence async for batch in follower.batches() for each in batch]
     finally:
         await runner.cleanup()
@@ -68,7 +69,7 @@ async def test_patience_ends_with_the_line_that_goes_on_later(
 ) -> None:
     runner, url = await Flaky([200, *[503] * 1_000]).start()
     try:
-        follower = Follower(session, url, "e1", tell=lambda _: None, patience=0.5)
+        follower = Follower(Served(session, url, "e1"), tell=lambda _: None, patience=0.5)
         with pytest.raises(Failure, match="rxstream watch e1 --after abcd:1 --url http") as lost:
             async for _ in follower.batches():
                 pass
@@ -82,7 +83,7 @@ async def test_a_server_that_never_answered_is_not_waited_for(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    follower = Follower(session, f"http://127.0.0.1:{port}", "e1", tell=lambda _: None)
+    follower = Follower(Served(session, f"http://127.0.0.1:{port}", "e1"), tell=lambda _: None)
     with pytest.raises(Failure, match="no server answers"):
         async for _ in follower.batches():
             pass

@@ -2,70 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import re
-import select
 import signal
-import struct
-import termios
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal:
-    """The two ends of a pseudo-terminal of 100 by 30; what was written to it is kept."""
-
-    def __init__(self) -> None:
-        self.master, self.slave = pty.openpty()
-        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.raw = b""
-
-    def read(self) -> None:
-        if select.select([self.master], [], [], 0.05)[0]:
-            self.raw += os.read(self.master, 65_536)
-
-    def until(self, text: str) -> None:
-        deadline = time.monotonic() + 20
-        while text not in self.text:
-            assert time.monotonic() < deadline, f"{text!r} was not shown: {self.text[-2000:]}"
-            self.read()
-
-    def until_ended(self, running: Any) -> int:
-        deadline = time.monotonic() + 20
-        while running.process.poll() is None:
-            assert time.monotonic() < deadline, self.text[-2000:]
-            self.read()
-        while select.select([self.master], [], [], 0)[0]:
-            self.raw += os.read(self.master, 65_536)
-        return int(running.process.returncode)
-
-    @property
-    def text(self) -> str:
-        return ESCAPE.sub("", self.raw.decode(errors="replace"))
-
-
-@pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    made = Terminal()
-    yield made
-    os.close(made.master)
-    os.close(made.slave)
+from tests.adapters.cli.terminals import Terminal, start
 
 
 @pytest.fixture(autouse=True)
 def _graphs(graphs: Any) -> None: ...
-
-
-def start(rxstream: Any, terminal: Terminal, *arguments: str, **options: Any) -> Any:
-    given = {"stdin": terminal.slave, "stderr": terminal.slave, "env": {"TERM": "xterm-256color"}}
-    return rxstream.start(*arguments, **given | options)
 
 
 def test_the_picture_grows_and_the_result_stays_on_stdout(

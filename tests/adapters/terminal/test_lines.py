@@ -58,3 +58,11 @@ def test_a_gap_says_where_it_goes_on() -> None:
     assert told(gap("e1", "abcd", "ffff:45", 1, None)) == [
         "ffff:45 is no place in this log, going on from 1"
     ]
+
+
+def test_a_question_and_its_answer_are_told() -> None:
+    asked = {"request_id": "ask-1", "message": "publish\nit?", "schema": {}, "expires_at": None}
+    assert told(
+        event("input_requested", asked, "ask"),
+        event("input_received", {"request_id": "ask-1", "value": True, "by": "ann"}, "ask"),
+    ) == ["ask asks: publish it?", "ask: answered by ann: true"]

@@ -95,3 +95,15 @@ def test_text_is_cut_to_one_line() -> None:
         "3:05",
         "1:02:03",
     ]
+
+
+def test_an_open_question_is_shown_until_it_is_answered() -> None:
+    asked = {"request_id": "ask-1", "message": "publish it?", "schema": {}, "expires_at": None}
+    answered = {"request_id": "ask-1", "value": True, "by": None}
+    state = reduced(event("input_requested", asked, "ask"))
+    assert "asks: publish it?" in "\n".join(drawn(state))
+    state.apply(event("input_received", answered, "ask"))
+    assert "asks" not in "\n".join(drawn(state))
+    state.apply(event("input_requested", asked, "ask"))
+    state.apply(event("pipeline_cancelled", {"reason": "cancelled"}))
+    assert "asks" not in "\n".join(drawn(state))
