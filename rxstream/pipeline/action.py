@@ -7,7 +7,7 @@ a file says of them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, is_dataclass
 from typing import Any, Final
@@ -16,15 +16,16 @@ from pydantic import BaseModel
 
 from rxstream.engine.asking import CALL
 from rxstream.engine.island import CURRENT
+from rxstream.engine.unit import BATCH
 from rxstream.errors import AuthorError, InvalidParameters
 from rxstream.pipeline.call import StepCall
-from rxstream.pipeline.data import Result
 from rxstream.pipeline.step import Step
 from rxstream.plugins import PluginManager
-from rxstream.plugins.performing import ActionSource, FromBeginning
+from rxstream.plugins.performing import ActionSource
 from rxstream.plugins.plugin import Performable
+from rxstream.source import Port
 
-MAX_COLLECTED: Final = 100_000
+MAX_COLLECTED: Final = 10_000
 """Elements an action may collect into the result of a step, which is stored as one."""
 
 
@@ -69,15 +70,19 @@ class ActionStep(Step):
         self._from = dict(params_from)
         self._arguments = {"action": described.id, "params_from": self._from or None}
 
-    async def run(self, data: dict[str, Any]) -> AsyncIterator[Any]:
+    async def run(self, data: dict[str, Any]) -> dict[str, Any]:
         call, port = CALL.get(), CURRENT.get()
         if not isinstance(call, StepCall) or port is None:
             raise AuthorError(f"action {self._action.description.id} was run outside a pipeline")
         taken = {name: _value(data, key, name) for name, key in self._from.items()}
         values = self._action.check({**self._params, **taken})
+        source = ActionSource(self._action, values)
         collects = self._action.streams and self._action.description.returns == "collect"
-        kept: list[Any] = []
-        opened: Any = ActionSource(self._action, values).open(FromBeginning(port))
+        place, kept = call.go_on() or (None, ())
+        kept = list(kept)
+        # one by one where each element has a place
+        at = CallOffset(port, place, 1 if source.by_offset else BATCH)
+        opened: Any = source.open(at)
         async with aclosing(opened):
             async for batch in opened:
                 for item in batch:
@@ -90,9 +95,33 @@ class ActionStep(Step):
                         )
                     kept.append(_plain(item))
                     if self._action.streams:
-                        yield item
+                        await call.emit(item, at.mark(kept) if source.by_offset else None)
         value = kept if collects else kept[0] if kept else None
-        yield Result(_named(value, call.unit.settings.name))
+        return _named(value, call.unit.settings.name)
+
+
+class CallOffset:
+    """The port of an action that one call of a step runs: from where it goes on, and where it is."""
+
+    def __init__(self, port: Port, start: Any, wanted: int) -> None:
+        self.execution_id = port.execution_id
+        self.node_id = port.node_id
+        self.progress = port.progress
+        self.start = start
+        self.wanted = wanted
+        self._place = start
+
+    def seek_point(self, offset: Any) -> None:
+        """Behind the element that comes next."""
+        self._place = offset
+
+    def mark(self, kept: list[Any]) -> Callable[[], tuple[Any, list[Any]]]:
+        """From where the call would go on, and what it has kept of its elements by then."""
+        place, count = self._place, len(kept)
+        if callable(place):
+            place = place()  # what it says later is behind elements that are not shown yet
+        known = kept if count > 1 else kept[:]  # one that only keeps the last empties it
+        return lambda: (place, known[:count])
 
 
 def _check(action: Performable, params: Mapping[str, Any], params_from: Mapping[str, str]) -> None:

@@ -43,7 +43,7 @@ async def lead(unit: StepUnit, call: StepCall) -> Outcome | None:
             call.phase, call.due = "pausing", unit.runtime.now() + pause
         elif settings.has_fallback and not unit.halted:
             unit.telling.failed(error, attempt, will_retry=False)
-            call.phase, call.shown = "fallback", 0
+            call.phase, call.shown, call.mark = "fallback", 0, None
         else:
             return await _given_up(unit, call, error, attempt)
         unit.change(call.index)

@@ -1,7 +1,8 @@
 """One call of a step: its data, what it has shown, its attempts, and all of that as plain data.
 
 Items are counted as they are given. After a crash, or on another attempt, the step runs again, and as many
-items as were shown before are not shown again. Must not know what a step does.
+items as were shown before are not shown again; a step that marks where it would go on behind an item goes on
+there instead. Must not know what a step does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class StepCall(Call):
     """One call of a step, of which one with `each` has several."""
 
     __slots__ = (
+        "_next",
         "_timer",
         "backoff",
         "data",
@@ -32,6 +34,7 @@ class StepCall(Call):
         "fraction",
         "given",
         "index",
+        "mark",
         "phase",
         "result",
         "sent",
@@ -59,6 +62,10 @@ class StepCall(Call):
         """Items recorded, by whichever attempt; with streaming off those that were given."""
         self.waiting: list[Any] = []
         """Items given and not recorded yet."""
+        self.mark: Any = None
+        """Where it would go on behind what is shown: plain data, or a function that gives it."""
+        self._next: Any = None
+        """The same behind what was given."""
         self.fraction = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -66,6 +73,12 @@ class StepCall(Call):
         """Another attempt: it gives and asks from the beginning."""
         self.drop()
         self.given = self.at = 0
+
+    def go_on(self) -> Any:
+        """The mark it goes on from, if there is one: what is given now follows what is shown."""
+        if self.mark is not None:
+            self.given = self.shown
+        return self.mark() if callable(self.mark) else self.mark
 
     @property
     def dead(self) -> bool:
@@ -81,7 +94,7 @@ class StepCall(Call):
         self.fraction = 0.0 if fraction is None else min(1.0, max(0.0, fraction))
         self.unit.telling.progress(None if fraction is None else self.fraction, message, status)
 
-    async def emit(self, item: Any) -> None:
+    async def emit(self, item: Any, mark: Any = None) -> None:
         """Show an item, unless it was shown before; waits where the log has no room."""
         self.given += 1
         unit = self.unit
@@ -89,10 +102,11 @@ class StepCall(Call):
         if self.given <= self.shown:
             return
         if not streaming.enabled or unit.runtime.shower is None:
-            self.shown = self.given
+            self.shown, self.mark = self.given, mark
             return
         await unit.runtime.shower.room()
         self.waiting.append(item)
+        self._next = mark
         if len(self.waiting) >= streaming.buffer_size or not streaming.flush_interval_ms:
             self.flush()
         elif self._timer is None:
@@ -107,6 +121,7 @@ class StepCall(Call):
         if self.waiting:
             items, self.waiting = self.waiting, []
             self.shown += len(items)
+            self.mark = self._next
             self.unit.telling.show(self, items)
 
     def drop(self) -> None:
@@ -124,7 +139,8 @@ class StepCall(Call):
             return ("done", self.shown, self.result, self.sent)
         questions = tuple(question.store() for question in self.questions or ())
         left = max(0.0, self.due - now)
-        return (self.phase, self.shown, self.backoff.snapshot(now), left, questions)
+        mark = self.mark() if callable(self.mark) else self.mark
+        return (self.phase, self.shown, self.backoff.snapshot(now), left, questions, mark)
 
     def restore(self, state: tuple[Any, ...], now: float) -> None:
         """What `store` gave."""
@@ -132,7 +148,7 @@ class StepCall(Call):
         if self.phase == "done":
             self.result, self.sent = state[2:]
             return
-        _, _, backoff, left, questions = state
+        _, _, backoff, left, questions, self.mark = state
         self.backoff.restore(backoff, now)
         self.due = now + left
         self.questions = list(map(Question.stored, questions))

@@ -50,7 +50,7 @@ class ActionSource(Source[Any]):
         self._token = token
         self._told = told
         described = action.description
-        self._by_offset = described.resumable and getattr(action, "context", None) is not None
+        self.by_offset = described.resumable and getattr(action, "context", None) is not None
         self.seekable = described.resumable or (not action.streams and described.idempotent)
         self.endless = None if action.streams else False
 
@@ -59,7 +59,7 @@ class ActionSource(Source[Any]):
         return {key: shown(value) for key, value in self._values.items()}
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Any]]:
-        begin = 0 if self._by_offset or port.start is None else int(port.start)
+        begin = 0 if self.by_offset or port.start is None else int(port.start)
         if begin and not self._action.streams:
             return  # its one value was stored
         token = CancellationToken()
@@ -76,7 +76,7 @@ class ActionSource(Source[Any]):
             async for batch in batches:
                 known = max(0, begin - count)
                 count += len(batch)
-                if self.seekable and not self._by_offset:
+                if self.seekable and not self.by_offset:
                     port.seek_point(max(count, begin))
                 if known < len(batch):
                     yield batch[known:]

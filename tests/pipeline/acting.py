@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
@@ -27,6 +27,8 @@ class Acting(Plugin):
     """Acts."""
 
     closed: Any = None
+    begun: ClassVar[list[Any]] = []
+    """Where runs of `last` began."""
 
     @action(resumable=True)
     async def count(
@@ -38,6 +40,20 @@ class Acting(Plugin):
             context.seek_point(number + 1)
             yield number
             await asyncio.sleep(every)
+
+    @action(resumable=True, returns="last")
+    async def last(
+        self, context: ActionContext, to: int, fail_at: int | None = None
+    ) -> AsyncIterator[dict[str, int]]:
+        """Numbers up to the last; fails once at one of them."""
+        begin = context.start or 0
+        self.begun.append(begin)
+        for number in range(begin, to):
+            if number == fail_at and not begin:
+                raise OSError("it fails")
+            context.seek_point(lambda: number + 1)  # noqa: B023  # it is asked before the next
+            yield {"last": number}
+            await asyncio.sleep(1)
 
     @action(resumable=True, returns="last")
     def sums(self, numbers: list[int]) -> Iterator[dict[str, int]]:

@@ -171,9 +171,39 @@ def test_what_is_too_much_for_a_result_is_refused(
         run(acting(plugins, "count", {"to": 3}).run())
 
 
+@BOTH_WAYS
+def test_another_attempt_goes_on_where_an_action_marked_its_place(
+    plugins: PluginManager, streaming: bool
+) -> None:
+    Acting.begun.clear()
+    params = {"to": 5, "fail_at": 3}
+    pipeline = acting(plugins, "last", params, streaming, retry=Retry(2, first=0))
+    events = events_of(pipeline)
+    assert Acting.begun == [0, 3]
+    assert result_of(events) == {"last": 4}
+    shown = [{"last": number} for number in range(5)]
+    assert data_of(events, "step_output") == (shown if streaming else [])
+
+
+def test_a_fallback_begins_at_the_beginning(plugins: PluginManager) -> None:
+    Acting.begun.clear()
+    fallback = action_step("acting.last", {"to": 2}, plugins=plugins)
+    pipeline = acting(plugins, "last", {"to": 5, "fail_at": 3}, True, fallback=fallback)
+    assert result_of(events_of(pipeline)) == {"last": 1}
+    assert Acting.begun == [0, 0]
+
+
+def test_after_a_crash_it_goes_on_where_it_marked_its_place(plugins: PluginManager) -> None:
+    Acting.begun.clear()
+    pipeline = Pipeline("p", streaming=Streaming(True, flush_interval_ms=0), resumable=True)
+    pipeline.add(action_step("acting.last", {"to": 4}, plugins=plugins))
+    assert crash_everywhere(pipeline.graph) > 4
+    assert set(Acting.begun) == {0, 1, 2, 3, 4}
+
+
 async def test_it_runs_nowhere_else(plugins: PluginManager) -> None:
     with pytest.raises(AuthorError, match="outside a pipeline"):
-        await anext(action_step("acting.rows", plugins=plugins).run({}))
+        await action_step("acting.rows", plugins=plugins).run({})
 
 
 def test_a_crash_anywhere_changes_nothing(plugins: PluginManager) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rxstream.errors import GraphError
 from rxstream.pipeline import Pipeline
 from rxstream.plugins import Access, PluginManager
-from rxstream.testing import run
+from rxstream.testing import crash_everywhere, run
 from tests.pipeline.acting import Acting
 from tests.pipeline.parts import data_of, events_of
 
@@ -92,6 +92,18 @@ class TestFile:
         pipeline = Pipeline.from_file(written(tmp_path, json.dumps(said), "p.json"))
         result = run(pipeline.run())
         assert (result["rows"], result["done"]) == (2, True)
+
+    def test_a_crash_anywhere_changes_nothing(self, tmp_path: Path) -> None:
+        rows = written(tmp_path, "n\n" + "7\n" * 40, "rows.csv")
+        params = {"path": str(rows), "every": 10}
+        said = {
+            "name": "p",
+            "resumable": True,
+            "streaming": {"enabled": True, "flush_interval_ms": 0},
+            "steps": [{"action": "data.profile", "params": params}],
+        }
+        pipeline = Pipeline.from_file(written(tmp_path, json.dumps(said), "p.json"))
+        assert crash_everywhere(pipeline.graph) > 4
 
     def test_plugins_may_be_given(self, beside: Path) -> None:
         said = {"name": "p", "steps": [{"action": "greeting.say"}]}
