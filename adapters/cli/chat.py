@@ -79,7 +79,7 @@ def chat(
     from rxstream.adapters.terminal.chat import DEFAULT_MODEL, Models, Session, Store
 
     asking = Models(base_url)
-    asking.check(model or DEFAULT_MODEL)
+    asking.check(model or DEFAULT_MODEL, tools)
     store = Store()
     path = Path(log_path) if log_path is not None else None
     if resume is not None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
-from rxstream.adapters.llm import chat
 from rxstream.adapters.llm.weights import find
+from rxstream.adapters.terminal.chat import toolbox
+from rxstream.agent import agent
 from rxstream.errors import MissingExtra
 from rxstream.graph import BoundGraph, graph
 from rxstream.models import open_model
@@ -19,12 +20,12 @@ NAME: Final = "chat"
 
 DEFAULT_MODEL: Final = "local:smollm2"
 
+# a small local model may never find an end by itself, and without these repeats itself for ever
 _SMALL_TOKENS: Final = 768
-"""The longest answer of a small local model, which may never find an end by itself."""
-
+_SMALL_HISTORY: Final = 1_200
 _SMALL_SYSTEM: Final = "You are a helpful assistant. Answer briefly."
-_SMALL_OPTIONS: Final[Mapping[str, Any]] = {"repeat_penalty": 1.15, "temperature": 0.3}
-"""Without these a model that small is caught in repeating itself."""
+_SMALL_TEMPERATURE: Final = 0.3
+_SMALL_OPTIONS: Final[Mapping[str, Any]] = {"repeat_penalty": 1.15}
 
 
 class Asking(Protocol):
@@ -56,23 +57,27 @@ def bound(
 
 @dataclass(frozen=True)
 class Models:
-    """Asks the models of `rxstream.adapters.llm`; `base_url` is where their server is, if not at home."""
+    """Asks any model, with the tools of `toolbox`, as an agent: it goes on after a crash.
+
+    `base_url` is where the model's server is, if not at home.
+    """
 
     base_url: str | None = None
 
     @property
     def tools(self) -> tuple[str, ...]:
         """The names of the tools a model may be given."""
-        return ()
+        return tuple(toolbox.TOOLS)
 
-    def check(self, model: str) -> None:
-        """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra`."""
+    def check(self, model: str, tools: Sequence[str] = ()) -> None:
+        """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra` …"""
         open_model(model, **self._options)
         provider, _, name = model.partition(":")
         if provider == "local" and self.base_url is None:
             find(name)
             if find_spec("xllamacpp") is None:
                 raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
+        toolbox.made(tools)
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -81,10 +86,20 @@ class Models:
     def __call__(
         self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
     ) -> Stream[Any]:
+        common: dict[str, Any] = {
+            "model": model,
+            "tools": toolbox.made(tools),
+            "model_options": self._options,
+        }
         if not model.startswith("local:"):
-            return chat(list(messages), model=model, max_tokens=None, **self._options)
-        if messages[0]["role"] != "system":
-            messages = [{"role": "system", "content": _SMALL_SYSTEM}, *messages]
-        return chat(
-            list(messages), model=model, max_tokens=_SMALL_TOKENS, **_SMALL_OPTIONS, **self._options
+            return agent(list(messages), **common)
+        given = messages[0]["role"] == "system"
+        return agent(
+            list(messages),
+            system=None if given else _SMALL_SYSTEM,
+            history=_SMALL_HISTORY,
+            max_tokens=_SMALL_TOKENS,
+            temperature=_SMALL_TEMPERATURE,
+            options=_SMALL_OPTIONS,
+            **common,
         )

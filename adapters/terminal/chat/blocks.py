@@ -62,8 +62,10 @@ class Call:
     state: CallState = "running"
     percentage: float | None = None
     message: str = ""
-    result: Any = None
-    error: str | None = None
+    result: str = ""
+    """What it gave, or the error, as the model is told it."""
+    carry: Any = None
+    """What the model's provider wants back with the call."""
     output: str = ""
     """The end of its live output."""
     left_out: int = 0
@@ -84,9 +86,9 @@ class Call:
         self.percentage, self.message = percentage, message
         self.version += 1
 
-    def end(self, state: CallState, result: Any = None, error: str | None = None) -> None:
+    def end(self, state: CallState, result: str = "") -> None:
         """It is over."""
-        self.state, self.result, self.error = state, result, error
+        self.state, self.result = state, result
         self.version += 1
 
 

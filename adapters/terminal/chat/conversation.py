@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
 from rxstream.adapters.terminal.chat.blocks import Call, Note, Text
 from rxstream.adapters.terminal.chat.turn import Turn
 
@@ -64,8 +62,7 @@ def _answer_of(turn: Turn) -> list[dict[str, Any]]:
     def close() -> None:
         text = "\n\n".join(said)
         if calls:
-            asked = [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in calls]
-            told.append({"role": "assistant", "content": text, "tool_calls": asked})
+            told.append({"role": "assistant", "content": text, "tool_calls": [*map(_asked, calls)]})
             told.extend(map(_result, calls))
         elif text:
             told.append({"role": "assistant", "content": text})
@@ -87,10 +84,13 @@ def _answer_of(turn: Turn) -> list[dict[str, Any]]:
     return told
 
 
+def _asked(call: Call) -> dict[str, Any]:
+    asked = {"id": call.id, "name": call.name, "arguments": call.arguments}
+    return asked if call.carry is None else {**asked, "carry": call.carry}
+
+
 def _result(call: Call) -> dict[str, Any]:
-    failed = f"error: {call.error or 'it was cancelled'}"
-    result = call.result if call.state == "done" else failed
-    content = result if isinstance(result, str) else orjson.dumps(result).decode()
+    content = call.result or ("" if call.state == "done" else "error: it was stopped")
     return {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": content}
 
 

@@ -124,13 +124,12 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def result_line(call: Call, width: int) -> RichText | None:
-    """What a call gave, on one line; None where its output says it."""
-    if call.error is not None:
-        return RichText(one_line(call.error, max(width, 10)), "red")
-    if call.state != "done" or call.result is None:
-        return None
-    return RichText(one_line(_value(call.result), max(width, 10)), "dim")
+def result_line(call: Call, width: int) -> RichText:
+    """What a call gave, on one line."""
+    return RichText(
+        one_line(call.result[: 4 * width], max(width, 10)),
+        "red" if call.state == "failed" else "dim",
+    )
 
 
 def thought_line(seconds: float, characters: int, unfolded: bool) -> RichText:

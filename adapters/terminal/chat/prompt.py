@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -14,7 +14,7 @@ from textual.widgets import TextArea
 from rxstream.adapters.terminal.chat.history import History
 
 # most terminals say Alt+Enter in a way that textual takes for Enter: it is the same as Ctrl+J here
-ANSI_SEQUENCES_KEYS.setdefault("\x1b\r", (Keys.ControlJ,))
+cast("dict[str, Any]", ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
 
 _NEW_LINE: Final = frozenset({"ctrl+j", "alt+enter", "shift+enter"})
 

@@ -7,7 +7,7 @@ model costs no more than a slow one. Keys and commands end in the session; an er
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -67,6 +67,7 @@ class ChatScreen(App[None]):
         Binding("escape", "stop", show=False, priority=True),
         Binding("ctrl+c", "stop_or_leave", show=False, priority=True),
         Binding("ctrl+q", "leave", show=False, priority=True),
+        Binding("ctrl+t", "stop_tool", show=False, priority=True),
         Binding("ctrl+o", "unfold", show=False, priority=True),
         Binding("pageup", "scroll(-1)", show=False, priority=True),
         Binding("pagedown", "scroll(1)", show=False, priority=True),
@@ -79,7 +80,7 @@ class ChatScreen(App[None]):
         *,
         renew: Callable[[], Session] | None = None,
         known_tools: tuple[str, ...] = (),
-        check: Callable[[str], None] = lambda model: None,
+        check: Callable[[str, Sequence[str]], None] = lambda model, tools: None,
     ) -> None:
         super().__init__()
         self.session = session
@@ -286,6 +287,12 @@ class ChatScreen(App[None]):
         self._told = "Ctrl-C again leaves"
         self._changed()
 
+    async def action_stop_tool(self) -> None:
+        """End the tools at work; the model is told, and goes on."""
+        if not await self.session.stop_tools():
+            self._told = "no tool is at work"
+        self._changed()
+
     def action_leave(self) -> None:
         """Leave at once."""
         self.exit()
@@ -334,7 +341,7 @@ class ChatScreen(App[None]):
 
     async def _model(self, words: tuple[str, ...]) -> None:
         if words:
-            self._check(words[0])
+            self._check(words[0], ())
             self.session.model = words[0]
         await self._say(f"{'now' if words else 'it is'} {self.session.model} who answers")
 
@@ -347,6 +354,8 @@ class ChatScreen(App[None]):
                 raise BadRequest(
                     f"write /tools NAME on|off; there are {', '.join(self._known_tools)}"
                 )
+            if state == "on":
+                self._check(self.session.model, [name])
             without = [each for each in self.session.tools if each != name]
             self.session.tools = [*without, name] if state == "on" else without
         listed = [

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from rxstream.adapters.logs import SQLiteLog
 from rxstream.adapters.terminal.chat import answering
 from rxstream.adapters.terminal.chat.answering import Asking
+from rxstream.adapters.terminal.chat.blocks import Call
 from rxstream.adapters.terminal.chat.conversation import Conversation
 from rxstream.adapters.terminal.chat.turn import Turn
 from rxstream.engine import Engine, Execution
@@ -248,11 +249,20 @@ class Session:
 
     async def send(self, text: str) -> bool:
         """Let a message join the answer under way; False where it cannot and has to come next."""
-        send = getattr(self._execution, "send", None)
-        if send is None or self._turn is None or self._turn.replayed:
+        return await self._send(text)
+
+    async def stop_tools(self) -> bool:
+        """End the calls of tools under way, of which the model is told; whether there were any."""
+        calls = [] if self._turn is None else [b for b in self._turn.blocks if isinstance(b, Call)]
+        running = [call.id for call in calls if call.state == "running"]
+        sent = [await self._send({"type": "cancel_call", "id": call_id}) for call_id in running]
+        return any(sent)
+
+    async def _send(self, value: Any) -> bool:
+        if self._execution is None or self._turn is None:
             return False
         try:
-            await send(text)
+            await self._execution.send(value, by="chat")
         except RxStreamError:
             return False  # it has ended meanwhile, or nothing in it listens
         return True

@@ -62,9 +62,7 @@ def _block(block: Block) -> str:
 
 def _call(call: Call) -> str:
     asked = orjson.dumps(call.arguments).decode()
-    gave = call.error or (call.result if isinstance(call.result, str) else None)
-    gave = gave if gave is not None else orjson.dumps(call.result).decode()
-    body = f"{call.name} {asked}\n{gave}".rstrip()
+    body = f"{call.name} {asked}\n{call.result}".rstrip()
     fence = "```"
     while fence in body:
         fence += "`"

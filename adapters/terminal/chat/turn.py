@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from rxstream.adapters.terminal.chat.blocks import Block, Call, Note, Request, Text
 from rxstream.events import EventType, StreamEvent
+from rxstream.tools.telling import told
 
 TurnStatus: TypeAlias = Literal[
     "queued", "running", "waiting", "completed", "failed", "cancelled", "interrupted"
@@ -53,6 +54,8 @@ class Turn:
         self.replayed = False
         """Whether it is shown again."""
         self._characters = 0
+        self._characters_counted = 0
+        """Of them those whose tokens the model has told."""
         self._speaking_s = 0.0
         self._spoke_at: float | None = None
         self._answer = 0
@@ -74,12 +77,13 @@ class Turn:
     @property
     def tokens(self) -> int:
         """What the model wrote, in its own count; about, until it has said it."""
-        return self.usage.get("completion_tokens") or round(self._characters / _TOKEN_CHARACTERS)
+        uncounted = self._characters - self._characters_counted
+        return self.usage.get("completion_tokens", 0) + round(uncounted / _TOKEN_CHARACTERS)
 
     @property
     def exact(self) -> bool:
         """Whether the model itself said how many tokens it wrote."""
-        return "completion_tokens" in self.usage
+        return self._characters == self._characters_counted
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -138,8 +142,9 @@ class Turn:
         elif kind == "tool_call":
             self._close()
             call = Call(str(element.get("id")), str(element.get("name")), element.get("arguments"))
+            call.carry = element.get("carry")
             self.blocks.append(call)
-        elif kind in ("tool_output", "tool_progress", "tool_result"):
+        elif kind in ("tool_output", "tool_result"):
             self._tool(kind, element)
         elif kind == "restarted":
             # what came of this answer before does not count
@@ -152,9 +157,9 @@ class Turn:
             self._close()
             self.blocks.append(Note("user", str(element.get("content", ""))))
             self._answer = len(self.blocks)
-        elif kind == "done":
+        elif kind in ("turn", "done"):
             self._close()
-            self._done(element)
+            self._answered_whole(kind, element)
 
     def _say(self, kind: Literal["text", "reasoning"], text: str, at: float) -> None:
         last = self.blocks[-1] if self.blocks else None
@@ -180,21 +185,14 @@ class Turn:
         call = self.call(str(element.get("id")))
         if call is None:
             return
-        if kind == "tool_output":
-            call.say(str(element.get("text", "")))
-        elif kind == "tool_progress":
-            call.tell(element.get("percentage"), str(element.get("message") or ""))
-        else:
-            error = element.get("error")
-            message = error.get("message") if isinstance(error, dict) else error
-            failed = error is not None
-            call.end(
-                "failed" if failed else "done",
-                element.get("result"),
-                str(message) if failed else None,
-            )
+        if kind == "tool_result":
+            call.end("done" if element.get("error") is None else "failed", told(element))
             self._spoke_at = None
             self._answer = len(self.blocks)
+        elif element.get("channel") == "progress":
+            call.tell(element.get("percentage"), str(element.get("text") or ""))
+        else:
+            call.say(str(element.get("text", "")))
 
     def call(self, call_id: str) -> Call | None:
         """A call by its id; the newest, where a model gave one twice."""
@@ -203,13 +201,16 @@ class Turn:
                 return block
         return None
 
-    def _done(self, element: Mapping[str, Any]) -> None:
-        usage = element.get("usage") or {}
-        for name, value in usage.items():
+    def _answered_whole(self, kind: str, element: Mapping[str, Any]) -> None:
+        for name, value in (element.get("usage") or {}).items():
             if isinstance(value, int):
-                self.usage[name] = self.usage.get(name, 0) + value
-        if element.get("finish_reason") == "length":
+                # `done` tells the sum of all answers
+                before = self.usage.get(name, 0) if kind == "turn" else 0
+                self.usage[name] = before + value
+        if kind == "done" and element.get("finish_reason") == "length":
             self.blocks.append(Note("info", "cut: the longest answer that was allowed"))
+        if "completion_tokens" in self.usage:
+            self._characters_counted = self._characters
         self._answer = len(self.blocks)
         self._spoke_at = None
 

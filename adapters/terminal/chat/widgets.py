@@ -249,11 +249,12 @@ class CallView(Vertical):
         width = max(self.size.width - 2, 20) if self.size.width else 78
         self._head.update(call_line(self.call, self._spin, width))
         self._body.display = bool(self._seen)
-        result = result_line(self.call, 4_000 if self._unfolded else width - 2)
-        told = result is not None and not (self._seen and self.call.error is None)
-        self._result.display = told or (self._unfolded and result is not None)
-        if result is not None:
-            self._result.update(RichText("  ") + result)
+        # of what was seen coming, only how it failed is told again
+        told = bool(self.call.result) and (not self._seen or self.call.state == "failed")
+        self._result.display = told or (self._unfolded and bool(self.call.result))
+        if self._result.display:
+            line = result_line(self.call, 4_000 if self._unfolded else width - 2)
+            self._result.update(RichText("  ") + line)
 
     def spin(self) -> None:
         """A moment has passed."""

@@ -29,6 +29,8 @@ from tests.adapters.terminal.chat_parts import (
     until,
 )
 
+WRONG = {"kind": "world", "code": "wrong", "message": "bad"}
+
 
 class Chat:
     """A person in front of the screen."""
@@ -105,9 +107,9 @@ async def test_thoughts_are_seen_then_folded_and_can_be_unfolded() -> None:
 
 async def test_a_tool_is_seen_at_work_and_its_result_after() -> None:
     hold = asyncio.Event()
-    progress = {"type": "tool_progress", "id": "make-1", "percentage": 40, "message": "linking"}
+    progress = {**output("make", "linking"), "channel": "progress", "percentage": 40}
     script = [call("make", target="all"), output("make", "one\ntwo\n"), progress, hold]
-    script += [{"type": "tool_result", "id": "make-1", "name": "make", "error": {"message": "bad"}}]
+    script += [{"type": "tool_result", "id": "make-1", "name": "make", "error": WRONG}]
     async with chatting(Scripted([*script, call("f"), result("f", 42), done()])) as chat:
         await chat.type("Build it")
         await chat.sees("two")

@@ -1,0 +1,41 @@
+"""The tools a chat may give to a model, by the names a person uses.
+
+All work in the folder the chat was started in. What changes things asks before each call. Nothing here is
+on until a person says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from rxstream.errors import BadRequest
+from rxstream.tools import Tool
+
+
+def _files() -> list[Tool]:
+    from rxstream.adapters.tools import files
+
+    return files(Path.cwd())
+
+
+def _bash() -> list[Tool]:
+    from rxstream.adapters.tools import bash
+
+    return [bash(Path.cwd(), approval=True)]
+
+
+TOOLS: Final[Mapping[str, Callable[[], list[Tool]]]] = {"bash": _bash, "files": _files}
+"""What makes them, by name."""
+
+
+def made(names: Iterable[str]) -> list[Tool]:
+    """The tools of these names. Raises `BadRequest`, and what says why one cannot work here."""
+    found: list[Tool] = []
+    for name in names:
+        if name not in TOOLS:
+            there = ", ".join(TOOLS)
+            raise BadRequest(f"no tool is called {name[:40]!r}: there are {there}")
+        found += TOOLS[name]()
+    return found
