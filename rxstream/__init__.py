@@ -1,6 +1,7 @@
 """rxstream: everything that produces is an Observable; graphs of them run into one durable log."""
 
 from rxstream import errors, failures, operators
+from rxstream.agent import History, agent
 from rxstream.asking import ask
 from rxstream.codec import Binary
 from rxstream.engine import Delivery, Engine, Execution, Status, acquire
@@ -82,6 +83,7 @@ __all__ = [
     "EventType",
     "Execution",
     "Graph",
+    "History",
     "MemoryLog",
     "Node",
     "Pipeline",
@@ -110,6 +112,7 @@ __all__ = [
     "Window",
     "acquire",
     "action",
+    "agent",
     "action_step",
     "amb",
     "ask",

@@ -101,6 +101,13 @@ async def running(engine: Engine, execution_id: str) -> Execution:
         raise AlreadyEnded(f"the execution has ended: it is {record.status}") from None
 
 
+async def send(engine: Engine, execution_id: str, value: Any, to: str | None) -> str:
+    """Send a value to the execution; the result is the status. Returns when that is recorded."""
+    execution = await running(engine, execution_id)
+    await execution.send(value, to=to)
+    return execution.status
+
+
 @contextmanager
 def listening(engine: Engine, execution_id: str) -> Iterator[None]:
     """Count one listener of the execution, if it runs in this process."""

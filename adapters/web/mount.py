@@ -90,6 +90,7 @@ class _Mount:
             ("POST", "/api/executions/{id}/cancel", rest.cancel),
             ("POST", "/api/executions/{id}/stop", rest.stop),
             ("POST", "/api/executions/{id}/detach", rest.detach),
+            ("POST", "/api/executions/{id}/inputs", rest.send),
             ("POST", "/api/executions/{id}/inputs/{request_id}", rest.answer),
             ("GET", "/api/executions/{id}/events", poll.events),
             ("GET", "/api/executions/{id}/blobs/{sha256}", site.blob),

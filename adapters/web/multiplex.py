@@ -97,9 +97,11 @@ class _Session:
             await self._tell("cancelling", command.stream_id or execution_id, told)
         elif isinstance(command, protocol.Answer):
             execution_id = self._execution_of(command)
-            status = await commands.answer(
-                self._engine, execution_id, command.request_id, command.value
-            )
+            request_id, value = command.request_id, command.value
+            if request_id is None:
+                status = await commands.send(self._engine, execution_id, value, command.to)
+            else:
+                status = await commands.answer(self._engine, execution_id, request_id, value)
             told = {"execution_id": execution_id, "status": status}
             await self._tell("answered", command.stream_id or execution_id, told)
         else:

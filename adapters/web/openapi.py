@@ -113,6 +113,24 @@ def _paths() -> Schema:
                 ("detach", "Let it run on without listeners"),
             )
         },
+        "/api/executions/{id}/inputs": {
+            "post": _operation(
+                "send_input",
+                "Send something it has not asked for to the node that takes it",
+                {
+                    "202": {"description": "Recorded."},
+                    "400": _refused(),
+                    "404": _refused(),
+                    "409": _refused(),
+                },
+                execution,
+                body={
+                    "type": "object",
+                    "properties": {"value": {}, "to": {"type": "string"}},
+                    "required": ["value"],
+                },
+            )
+        },
         "/api/executions/{id}/inputs/{request_id}": {
             "post": _operation(
                 "answer_input",

@@ -7,7 +7,7 @@ A client says one JSON object a message and chooses the `stream_id` its answers 
     start        graph, params?, priority?, detached?, on_last_listener?,
                  user?, resources?, after_success?, after_end?, stream_id?, after?, filter?, subscribe?
     cancel       stream_id?, execution_id?, reason?
-    answer       stream_id?, execution_id?, request_id, value
+    answer       stream_id?, execution_id?, request_id?, value, to?
     ping
 
 `filter` is `{event_types?: [...], step_ids?: [...]}`; an event passes when both lists have it, and facts
@@ -100,12 +100,13 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer an input request."""
+    """Answer an input request; without a request, send the value to the node `to` or the one that listens."""
 
     stream_id: str | None
     execution_id: str | None
-    request_id: str
+    request_id: str | None = None
     value: Any = None
+    to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,13 @@ def _cancel(said: Mapping[str, Any], stream_id: str | None) -> Command:
 
 
 def _answer(said: Mapping[str, Any], stream_id: str | None) -> Command:
-    target, request_id = _target(said, stream_id), body.required(said, "request_id", "a string")
+    target, request_id = _target(said, stream_id), body.field(said, "request_id", "a string")
+    to = body.field(said, "to", "a string")
     if "value" not in said:
         raise BadRequest("value is missing: it must be the answer")
-    return Answer(stream_id, target, request_id, said["value"])
+    if to is not None and request_id is not None:
+        raise BadRequest("to is only for what answers no request: leave out request_id")
+    return Answer(stream_id, target, request_id, said["value"], to)
 
 
 def _target(said: Mapping[str, Any], stream_id: str | None) -> str | None:
@@ -249,6 +253,6 @@ _READERS: Final[Mapping[str, tuple[_Read, Collection[str]]]] = {
     "unsubscribe": (_unsubscribe, set()),
     "start": (_start, START_FIELDS | {"after", "filter", "subscribe"}),
     "cancel": (_cancel, {"execution_id", "reason"}),
-    "answer": (_answer, {"execution_id", "request_id", "value"}),
+    "answer": (_answer, {"execution_id", "request_id", "value", "to"}),
     "ping": (_ping, set()),
 }

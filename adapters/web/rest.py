@@ -127,6 +127,16 @@ class Rest:
         )
         return respond({"execution_id": execution_id, "status": status}, 202)
 
+    async def send(self, request: web.Request) -> web.Response:
+        """Send the execution something it has not asked for."""
+        body = await read_object(request, self._settings, {"value", "to"})
+        if "value" not in body:
+            raise BadRequest("value is missing: it must be what is sent")
+        execution_id = request.match_info["id"]
+        to = field(body, "to", "a string")
+        status = await commands.send(self._engine, execution_id, body["value"], to)
+        return respond({"execution_id": execution_id, "status": status}, 202)
+
     async def _act(
         self, request: web.Request, action: commands.Action, reason: str | None = None
     ) -> web.Response:

@@ -38,7 +38,8 @@ class Scripted:
     def line(self, question: Question) -> Line:
         """What it says to this."""
         answers = sum(each["role"] == "assistant" for each in question.messages)
-        return self.script[min(answers, len(self.script) - 1)]
+        line: Line = self.script[min(answers, len(self.script) - 1)]
+        return line
 
     async def answer(
         self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None

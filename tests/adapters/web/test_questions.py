@@ -10,6 +10,7 @@ import pytest
 import rxstream as rxs
 from rxstream import Engine
 from tests.adapters.web import parts
+from tests.agent.scripted import Scripted
 
 Http = aiohttp.ClientSession
 
@@ -74,3 +75,47 @@ async def test_over_the_websocket_of_many_streams(
         answered = await ws.receive_json()
     assert (answered["type"], answered["stream_id"]) == ("answered", asking.id)
     assert await asking.result() == "no"
+
+
+@pytest.fixture
+async def agent(engine: Engine) -> rxs.Execution:
+    """One that waits for a message, and ends with a word of it."""
+    model = Scripted(["what?"], ["so be it"])
+    graph = rxs.Graph(lambda: rxs.agent("go", model=model, stay=True).named("agent"), "agent")
+    execution = await engine.start(graph)
+    return execution
+
+
+async def messages_of(execution: rxs.Execution, count: int) -> list[str]:
+    found: list[str] = []
+    async for event in execution.events():
+        if event.event_type == "step_output" and event.data["type"] == "message":
+            found.append(event.data["content"])
+            if len(found) == count:
+                break
+    execution.cancel()
+    return found
+
+
+async def test_what_nobody_asked_for_is_sent_over_http_and_the_websocket(
+    url: str, http: Http, agent: rxs.Execution
+) -> None:
+    address = f"{url}/api/executions/{agent.id}/inputs"
+    status, told = await posted(http, address, "over http")
+    assert (status, told["execution_id"]) == (202, agent.id)
+    async with http.ws_connect(f"{url}/ws") as ws:
+        said = {"type": "answer", "execution_id": agent.id, "value": "over a socket", "to": "agent"}
+        await ws.send_json(said)
+        assert (await ws.receive_json())["type"] == "answered"
+    assert await messages_of(agent, 2) == ["over http", "over a socket"]
+
+
+async def test_what_an_agent_cannot_take_is_said(
+    url: str, http: Http, agent: rxs.Execution
+) -> None:
+    address = f"{url}/api/executions/{agent.id}/inputs"
+    for body, word in (({"value": 3}, "an agent is sent a text"), ({}, "value is missing")):
+        async with http.post(address, json=body) as response:
+            assert response.status == 400
+            assert word in (await response.json())["error"]["message"]
+    agent.cancel()
