@@ -24,6 +24,7 @@ MAX_RULES: Final = 5_000
 _SECONDS: Final = 0.5
 """One pattern may look at one name so long."""
 _BRACES: Final = 64
+_BRACED: Final = plain(r"\{([^{}]*)\}")
 _HARMLESS: Final = 3
 """Asterisks that cannot make a pattern slow, which Python's own and faster matcher may have."""
 
@@ -118,7 +119,7 @@ def _expanded(glob: str) -> Iterator[str]:
         count += 1
         if count > _BRACES:
             raise ClientError(f"{glob[:80]!r} stands for more than {_BRACES} patterns of names")
-        if found := regex.search(r"\{([^{}]*)\}", each, timeout=_SECONDS):
+        if found := _BRACED.search(each):
             before, after = each[: found.start()], each[found.end() :]
             waiting.extend(f"{before}{part}{after}" for part in found[1].split(","))
         else:

@@ -117,6 +117,9 @@ def search(
         return
     number, rest, cut = 1, b"", False
     for data, until in blocks(file, text or Text("utf-8")):
+        told(until)
+        if watch.late:
+            return
         if cut:  # the rest of a line whose beginning was searched
             _, ended, data = data.partition(b"\n")
             if not ended:
@@ -130,9 +133,6 @@ def search(
         if len(rest) > LINE_BYTES:
             yield from _in_lines(rest[:LINE_BYTES], number, matcher, watch)
             rest, cut = b"", True
-        told(until)
-        if watch.late:
-            return
     if rest:
         yield from _in_lines(rest, number, matcher, watch)
 

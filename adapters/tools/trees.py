@@ -70,7 +70,7 @@ def tree(root: Root, shape: Shape, limits: Limits, watch: Watch) -> Work:
     }
     notes = [f"not all: {stopped}; give a path below, or less depth"] if stopped else []
     if walk.unreadable:
-        notes.append(f"{len(walk.unreadable)} folders could not be read")
+        notes.append(f"{counted(len(walk.unreadable), 'folder')} could not be read")
     yield ToolResult(facts, page.text(*notes))
 
 

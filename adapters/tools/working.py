@@ -117,4 +117,4 @@ def sized(size: int) -> str:
         if amount < 1000:
             break
         amount, unit = amount / 1000, larger
-    return f"{size} bytes" if unit == "bytes" else f"{amount:.3g} {unit}"
+    return counted(size, "byte") if unit == "bytes" else f"{amount:.3g} {unit}"

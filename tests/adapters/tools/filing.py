@@ -71,3 +71,10 @@ def lay(root: Path, contents: dict[str, str | bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     return root
+
+
+def sparse(path: Path, head: bytes, size: int) -> None:
+    """A file that begins so and goes on with NULs, which take no room on the disk."""
+    with open(path, "wb") as file:
+        file.write(head)
+        file.truncate(size)

@@ -50,7 +50,8 @@ def refusal(root: Root, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["file", "./file", "folder/../file", "folder//file", "folder/deep/../../file", "{}/file"]
+    "path",
+    ["file", "./file", "folder/../file", "folder//file", "folder/deep/../../file", "{}/file"],
 )
 def test_what_is_inside_is_opened(root: Root, path: str) -> None:
     assert content(root, path.format(root.path)) == b"inside"
@@ -112,7 +113,12 @@ def test_an_absolute_link_is_refused_even_if_it_points_inside(root: Root) -> Non
 def test_the_links_of_proc_are_not_followed(by_kernel: bool) -> None:
     proc = Root("/proc", kernel=by_kernel)
     with open("/etc/hostname", "rb") as opened:
-        for path in (f"self/fd/{opened.fileno()}", "self/root/etc/hostname", "self/cwd", "self/exe"):
+        for path in (
+            f"self/fd/{opened.fileno()}",
+            "self/root/etc/hostname",
+            "self/cwd",
+            "self/exe",
+        ):
             assert refusal(proc, path) in ("outside_root", "unreadable_file")
 
 
@@ -147,7 +153,7 @@ def test_a_root_that_is_no_folder_is_its_authors_fault(tmp_path: Path) -> None:
 
 def test_a_root_that_went_away_says_so(root: Root) -> None:
     os.rename(root.path, f"{root.path}-gone")
-    with pytest.raises(WorldError, match="the root .* cannot be opened"), root.open("file"):
+    with pytest.raises(WorldError, match="cannot be opened: no such file"), root.open("file"):
         pass
 
 
