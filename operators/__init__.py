@@ -171,6 +171,7 @@ from rxstream.operators.supervision import (
 )
 from rxstream.operators.text import (
     coalesce_text,
+    coalesce_tokens,
     decode_utf8,
     split_lines,
 )
@@ -235,6 +236,7 @@ __all__ = [
     "catch",
     "coalesce",
     "coalesce_text",
+    "coalesce_tokens",
     "combine_latest",
     "concat",
     "concat_all",

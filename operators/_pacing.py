@@ -77,20 +77,20 @@ class CoalesceText(Paced):
         return self.max_delay * (1 - (self._chars - 1) / (2 * (self.min_chars - 1)))
 
     def _add(self, text: str) -> None:
-        size = _size(text)
-        if self._bytes + size > self.max_bytes:
+        length = size(text)
+        if self._bytes + length > self.max_bytes:
             self._let_go()
-            pieces = _pieces(text, self.max_bytes) if size > self.max_bytes else [text]
-            self.pending.extend(pieces[:-1])
-            text = pieces[-1]
-            size = _size(text)
+            cut = pieces(text, self.max_bytes) if length > self.max_bytes else [text]
+            self.pending.extend(cut[:-1])
+            text = cut[-1]
+            length = size(text)
         if not text:
             return
         if not self._parts:
             self._since = self.runtime.now()
         self._parts.append(text)
         self._chars += len(text)
-        self._bytes += size
+        self._bytes += length
         self._plan()
         self._release()
 
@@ -115,8 +115,12 @@ class CoalesceText(Paced):
     def _let_go(self) -> None:
         self.quiet()
         if self._parts:
-            self.pending.append("".join(self._parts))
+            self._give("".join(self._parts))
         self._parts, self._chars, self._bytes, self._due = [], 0, 0, False
+
+    def _give(self, text: str) -> None:
+        """This goes on."""
+        self.pending.append(text)
 
     # -- its state -----------------------------------------------------------------------------
 
@@ -127,7 +131,7 @@ class CoalesceText(Paced):
     def go_on(self, state: Any) -> None:
         text, waited, self._due = state
         self._parts = [text] if text else []
-        self._chars, self._bytes, self._since = len(text), _size(text), -waited
+        self._chars, self._bytes, self._since = len(text), size(text), -waited
 
 
 class RateLimit(Paced):
@@ -170,20 +174,21 @@ class RateLimit(Paced):
         self._full_at = state
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """Its bytes in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def _pieces(text: str, limit: int) -> list[str]:
+def pieces(text: str, limit: int) -> list[str]:
     """The text in pieces of at most so many bytes of UTF-8, cut between characters."""
     data = text.encode("utf-8", "surrogatepass")
-    pieces = []
+    found = []
     start = 0
     while start < len(data):
         end = min(start + limit, len(data))
         # a byte of the form 10xxxxxx goes on with a character
         while end < len(data) and data[end] & 0xC0 == 0x80:
             end -= 1
-        pieces.append(data[start:end].decode("utf-8", "surrogatepass"))
+        found.append(data[start:end].decode("utf-8", "surrogatepass"))
         start = end
-    return pieces
+    return found

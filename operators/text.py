@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import AnyStr, Literal
+from typing import Any, AnyStr, Literal
 
 from reactivex import Observable
 
@@ -14,9 +14,10 @@ from rxstream.operators._lines import MAX_LENGTH, Lines
 from rxstream.operators._pacing import CoalesceText
 from rxstream.operators._refusing import no_twin, positive
 from rxstream.operators._spec import native, waiting
+from rxstream.operators._tokens import CoalesceTokens
 from rxstream.stream import Stream
 
-__all__ = ["coalesce_text", "decode_utf8", "split_lines"]
+__all__ = ["coalesce_text", "coalesce_tokens", "decode_utf8", "split_lines"]
 
 _LONGEST_CHARACTER = 4
 
@@ -88,10 +89,7 @@ def coalesce_text(
     before an error, what waits goes on at once. Nothing is lost or comes in another order; empty strings
     vanish.
     """
-    positive("min_chars", min_chars)
-    positive("max_bytes", max_bytes, _LONGEST_CHARACTER)
-    if not 0 <= max_delay < float("inf"):
-        raise GraphError(f"max_delay must be a number of seconds, not {max_delay}")
+    _check(min_chars, max_delay, max_bytes)
     return waiting(
         "coalesce_text",
         lambda: CoalesceText(min_chars, max_delay, max_bytes),
@@ -99,3 +97,36 @@ def coalesce_text(
         arguments={"min_chars": min_chars, "max_delay": max_delay, "max_bytes": max_bytes},
         resumable=True,
     )
+
+
+def coalesce_tokens(
+    min_chars: int = 10, max_delay: float = 0.1, max_bytes: int = MAX_LENGTH
+) -> Callable[[Observable[dict[str, Any]]], Stream[dict[str, Any]]]:
+    """The tokens of a model's answer joined into elements worth showing: soon, but not each by itself.
+
+        --t(ab)-t(cd)-t(ef)-t(gh)-t(ij)----t(kl)-done---|
+        [             coalesce_tokens(10, 0.1)          ]
+        --------------------------t(abcdefghij)--t(kl)-done--|
+
+    Text is joined with text of its kind (`token`, `reasoning`) and waits as long as with `coalesce_text`.
+    Any other element goes on as it is, behind all text that came before it.
+
+    While a reader is slow, what comes joins what waits, so pieces grow and it catches up; with `max_bytes`
+    bytes and a batch of elements, what feeds this waits too. Nothing is lost or comes in another order; an
+    element has at most 128 KiB of text, and empty text vanishes.
+    """
+    _check(min_chars, max_delay, max_bytes)
+    return waiting(
+        "coalesce_tokens",
+        lambda: CoalesceTokens(min_chars, max_delay, max_bytes),
+        rx=no_twin("coalesce_tokens"),
+        arguments={"min_chars": min_chars, "max_delay": max_delay, "max_bytes": max_bytes},
+        resumable=True,
+    )
+
+
+def _check(min_chars: int, max_delay: float, max_bytes: int) -> None:
+    positive("min_chars", min_chars)
+    positive("max_bytes", max_bytes, _LONGEST_CHARACTER)
+    if not 0 <= max_delay < float("inf"):
+        raise GraphError(f"max_delay must be a number of seconds, not {max_delay}")

@@ -660,6 +660,12 @@ class Fluent(Observable[T_co]):
         max_delay: float = 0.1,
         max_bytes: int = MAX_LENGTH,
     ) -> Stream[str]: ...
+    def coalesce_tokens(
+        self: Observable[dict[str, Any]],
+        min_chars: int = 10,
+        max_delay: float = 0.1,
+        max_bytes: int = MAX_LENGTH,
+    ) -> Stream[dict[str, Any]]: ...
     def decode_utf8(
         self: Observable[bytes], errors: Literal["strict", "replace", "ignore"] = "strict"
     ) -> Stream[str]: ...

@@ -51,6 +51,15 @@ TEXT: Script = (
     *((0.25, "a"), (0.75, "b\nc"), (1.25, "\n"), (1.75, '{"x"'), (2.25, ": 1}\n7\n8\n9\n")),
     *((2.75, "no"), (3.25, "\n\nend"), (4.5, "|")),
 )
+SPOKEN: Script = (
+    *((0.25, {"type": "reasoning", "text": "a"}), (0.75, {"type": "token", "text": "b"})),
+    *((1.25, {"type": "token", "text": "cd"}), (1.75, {"type": "done", "text": "bcd"})),
+    *(
+        (2.25, {"type": "token", "text": "efgh"}),
+        (2.75, {"type": "token", "text": "i"}),
+        (4.5, "|"),
+    ),
+)
 EVENTS: Script = (
     (0.25, "data: a\n"),
     (0.75, "\ndata: b\n\nid: 4\nda"),
@@ -138,6 +147,7 @@ CASES: dict[str, Case] = {
     "catch": two(ops.catch, BROKEN, OTHER),
     "coalesce": one(ops.coalesce(max, 2)),
     "coalesce_text": one(ops.coalesce_text(4, SPAN * 2), TEXT),
+    "coalesce_tokens": one(ops.coalesce_tokens(4, SPAN * 2), SPOKEN),
     "concat_map": one(ops.concat_map(done), JOBS),
     "combine_latest": two(ops.combine_latest),
     "combine_latest breaking": two(ops.combine_latest, BEATS, BROKEN),
