@@ -71,6 +71,7 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
 
 _HINTS: Final = {
     "no_credit": "see to the account's credit",
+    "unknown_model": "look at the model's name, and at base_url",
     "context_too_long": "shorten the messages",
     "overloaded": "try again later, or ask another model",
     "rate_limited": "ask less often",
@@ -113,7 +114,7 @@ def _code(status: int | None, said: Any) -> str:
             return code
     if status in (401, 403) or _KEY.search(words) or _KEY_WORDS.search(words):
         return "bad_key"
-    if status in (None, 400, 404) and _MODEL.search(words):
+    if status == 404 or (status in (None, 400) and _MODEL.search(words)):
         return "unknown_model"
     if status == 402:
         return "no_credit"

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -72,10 +72,8 @@ def installed() -> Path:
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
             raise Missing(f"{PACKAGE} (npm: {(said or ['it failed'])[0][:200]})")
-        try:
+        with suppress(OSError):  # another worker was quicker
             fresh.rename(home)
-        except OSError:
-            pass  # another worker was quicker
     return package
 
 

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rxstream.adapters.llm import retrying
+from tests.adapters.llm.aimock import aimock
+from tests.adapters.llm.faults import faulty
 from tests.adapters.llm.provider import Provider, serving
 from tests.adapters.llm.real import fetched, model
 
-__all__ = ["fetched", "model", "provider"]
+__all__ = ["aimock", "faulty", "fetched", "model", "provider"]
 
 
 @pytest.fixture(autouse=True)

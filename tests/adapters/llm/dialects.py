@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.answering import OUR_ID
+from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.dialect import Dialect
 from rxstream.adapters.llm.gemini import Gemini
 from rxstream.adapters.llm.ollama import Ollama
