@@ -16,6 +16,8 @@ from typing import Final
 
 from rxstream.adapters.sources.child import STDOUT
 from rxstream.adapters.tools import sandbox_bwrap as bubblewrap
+from rxstream.adapters.tools import sandbox_groups as groups
+from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import AuthorError, WorldError
@@ -28,6 +30,7 @@ _ACCOUNTS: Final = {
     "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
 }
 _MIB: Final = 1 << 20
+_OURS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,16 @@ class Sandbox:
         Raises `WorldError` when this machine has none.
         """
         made = bubblewrap.found()
-        root = os.geteuid() == 0
+        kind = groups.kind()
+        group = "" if kind is None else f"by the kernel (control groups {kind.version})"
+        alone = "watched (the kernel does not limit root)" if os.geteuid() == 0 else "by the kernel"
         return {
             "boundary": f"bubblewrap {made.version}",
             "system_calls": "filtered" if made.seccomp is not None else "not filtered",
             "user_namespaces": "forbidden" if made.nested else "refused by the filter",
             "network": "the host's" if self.network else "none",
-            "memory": "each process by the kernel, all together watched",
-            "processes": "watched (the kernel does not limit root)" if root else "by the kernel",
+            "memory": group or "each process by the kernel, all together watched",
+            "processes": group or alone,
             "work": None if self.work is None else os.path.realpath(self.work),
             "readable": [os.path.realpath(path) for path in self.readable],
             "writable": [os.path.realpath(path) for path in self.writable],
@@ -112,34 +117,40 @@ class Sandbox:
         self, argv: Sequence[str], *, stdin: bytes | None = None, timeout: float | None = None
     ) -> Running:
         """The command, not yet started: `async with`. Raises `WorldError` without a sandbox."""
-        made = bubblewrap.found()
+        bubblewrap.found()
         checked(argv)
+        words = tuple(argv)
+        seconds = self.limits.seconds if timeout is None else min(timeout, self.limits.seconds)
+        return Running(lambda: self._command(words, seconds), stdin)
+
+    def _command(self, argv: Sequence[str], seconds: float) -> Command:
+        made, limits = bubblewrap.found(), self.limits
         folder = None if self.work is None else _folder(self.work)
-        writable = [*map(_present, self.writable), *([] if folder is None else [folder])]
+        seen = bubblewrap.seen(
+            network=self.network,
+            readable=[_present(path) for path in self.readable],
+            writable=[*map(_present, self.writable), *([] if folder is None else [folder])],
+            scratch=limits.scratch,
+        )
+        variables = {**_environment(), **self.environment}
         files = bubblewrap.opened(made, _ACCOUNTS)
         arguments = [
             *bubblewrap.apart(made, network=self.network),
             *files.arguments,  # before the root is closed
-            *bubblewrap.seen(
-                network=self.network,
-                readable=[_present(path) for path in self.readable],
-                writable=writable,
-                scratch=self.limits.scratch,
-            ),
-            *(
-                word
-                for name, value in {**_environment(), **self.environment}.items()
-                for word in ("--setenv", name, value)
-            ),
+            *seen,
+            *(word for pair in variables.items() for word in ("--setenv", *pair)),
             *("--chdir", folder or _SCRATCH, "--"),
-            *limited(argv, self.limits),
+            *limited(argv, limits),
         ]
-        seconds = self.limits.seconds if timeout is None else min(timeout, self.limits.seconds)
-        return Running(
+        group, watch = _counted(limits, folder)
+        return Command(
+            group.entering(arguments) if group is not None else arguments,
+            watch,
+            files,
+            group,
             # bubblewrap itself is seen inside, so it gets no variable of ours either
-            Command(arguments, files, environment={}, seconds=seconds),
-            _watch(self.limits, folder),
-            stdin,
+            environment={"PATH": PATH},
+            seconds=seconds,
         )
 
     async def run(
@@ -167,18 +178,24 @@ def unboxed(
     What it started ends with it, unless that left its session, its parents and its variables behind.
     """
     checked(argv)
-    folder = None if work is None else _folder(work)
-    seconds = limits.seconds if timeout is None else min(timeout, limits.seconds)
-    mark = uuid.uuid4().hex
-    command = Command(
-        limited(argv, limits),
-        bubblewrap.Files((), ()),
-        cwd=folder,
-        environment={**_environment(), "HOME": folder or _SCRATCH, **environment, MARK: mark},
-        seconds=seconds,
-        mark=mark,
-    )
-    return Running(command, _watch(limits, folder), stdin)
+    words = tuple(argv)
+
+    def command() -> Command:
+        folder = None if work is None else _folder(work)
+        group, watch = _counted(limits, folder)
+        mark = uuid.uuid4().hex
+        arguments = limited(words, limits)
+        return Command(
+            group.entering(arguments) if group is not None else arguments,
+            watch,
+            group=group,
+            cwd=folder,
+            environment={**_environment(), "HOME": folder or _SCRATCH, **environment, MARK: mark},
+            seconds=limits.seconds if timeout is None else min(timeout, limits.seconds),
+            mark=mark,
+        )
+
+    return Running(command, stdin)
 
 
 async def finished(running: Running, limit: int) -> Finished:
@@ -227,9 +244,16 @@ def checked(argv: Sequence[str]) -> None:
         )
 
 
-def _watch(limits: Limits, folder: str | None) -> Watch:
+def _counted(limits: Limits, folder: str | None) -> tuple[Group | None, Watch]:
+    """Who looks after memory and processes: the kernel where it can, else we."""
     # the processes that make the sandbox are not the command's
-    return Watch(limits.memory, limits.processes + 2, folder or "", limits.spare_disk)
+    processes = limits.processes + _OURS
+    kind = groups.kind()
+    if kind is None:
+        return None, Watch(limits.memory, processes, folder or "", limits.spare_disk)
+    return Group(kind, limits.memory, processes), Watch(
+        folder=folder or "", spare_disk=limits.spare_disk
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -79,13 +79,16 @@ class Bubblewrap:
 class Files:
     """What it hands over as open files: their contents, and the number each has in the arguments."""
 
-    arguments: tuple[str, ...]
-    opened: tuple[int, ...]
+    arguments: tuple[str, ...] = ()
+    opened: tuple[int, ...] = ()
 
     def close(self) -> None:
         """Ours; the child has its own by then."""
         for each in self.opened:
             os.close(each)
+
+
+NO_FILES: Final = Files()
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -20,7 +20,8 @@ import psutil
 
 from rxstream.adapters.sources.blocking import blocking
 from rxstream.adapters.sources.child import STDERR, STDOUT, Child
-from rxstream.adapters.tools.sandbox_bwrap import Files
+from rxstream.adapters.tools.sandbox_bwrap import NO_FILES, Files
+from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import WorldError
 
@@ -54,10 +55,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Command:
-    """What is started: everything is decided before."""
+    """What is started, and what has to be closed after it."""
 
     arguments: Sequence[str]
-    files: Files
+    watch: Watch
+    files: Files = NO_FILES
+    group: Group | None = None
     cwd: str | None = None
     environment: Mapping[str, str] | None = None
     seconds: float = math.inf
@@ -68,21 +71,21 @@ class Command:
 class Running:
     """`async with`, `read` until None, `wait`. Leaving the block ends it with all it started."""
 
-    def __init__(self, command: Command, watch: Watch, stdin: bytes | None) -> None:
-        self._command = command
-        self._watch = watch
+    def __init__(self, prepare: Callable[[], Command], stdin: bytes | None) -> None:
+        self._prepare = prepare
         self._stdin = stdin
         self._child = Child((STDOUT, STDERR))
+        self._command: Command | None = None
         self._why: Reason | None = None
         self._begun = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Running:
         self._loop = asyncio.get_running_loop()
         self._begun = time.monotonic()
-        command = self._command
+        command = self._command = self._prepare()
         try:
             await self._child.start(
                 command.arguments,
@@ -92,13 +95,13 @@ class Running:
                 pass_fds=command.files.opened,
             )
         except BaseException:
-            await self._child.end(0)
+            await self._end()
             raise
         finally:
             command.files.close()
         if command.seconds < math.inf:
             self._timer = self._loop.call_later(command.seconds, self.stop, "time")
-        self._tasks.append(self._loop.create_task(self._look()))
+        self._looking = self._loop.create_task(self._look(command))
         return self
 
     async def __aexit__(self, *raised: object) -> None:
@@ -127,12 +130,16 @@ class Running:
 
     async def wait(self) -> Ended:
         """How it ended, when nothing of it is left. Read first: a full pipe holds a command up."""
+        command = self._command
+        assert command is not None, "it was not started"
         if self._why is not None:
             await self._end()
         status = await self._child.wait()
         taken = round((time.monotonic() - self._begun) * 1000)
+        if self._why is None and command.group is not None and command.group.had_too_much():
+            self._why = "memory"
         await self._end()
-        if not self._command.mark and status == 1 and self._refused():
+        if not command.mark and status == 1 and self._refused():
             raise WorldError(f"the sandbox could not be made: {self._refused()}", code="no_sandbox")
         code = _SIGNALLED - status if status < 0 else status
         return Ended(code, self._why, taken)
@@ -142,23 +149,32 @@ class Running:
         said = self._child.last_errors[-1:]
         return said[0][7:] if said and said[0].startswith("bwrap: ") else ""
 
-    async def _look(self) -> None:
+    async def _look(self, command: Command) -> None:
         while self._why is None:
-            if why := await self._watch.look(self._child.pid):
+            if why := await command.watch.look(self._child.pid):
                 self.stop(why)
-            await asyncio.sleep(self._watch.every)
+            elif command.group is not None and command.group.had_too_much():
+                # the kernel ends one process; a command without it is not what was asked for
+                self.stop("memory")
+            await asyncio.sleep(command.watch.every)
 
     async def _end(self) -> None:
+        command, looking = self._command, self._looking
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        if looking is not None:
+            looking.cancel()
+        if command is None:
+            return
         try:
             await self._child.end(0)
-            if self._command.mark:
-                await blocking(_sweep, self._command.mark)
+            if command.mark:
+                await blocking(_sweep, command.mark)
         finally:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if command.group is not None:
+                await blocking(command.group.remove)
+            if looking is not None:
+                await asyncio.gather(looking, return_exceptions=True)
 
 
 def _sweep(mark: str) -> None:

@@ -1,0 +1,256 @@
+"""The sandbox's limits against commands that want more, and what it gives those that do not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxstream.adapters.tools import sandbox_groups
+from rxstream.adapters.tools.sandbox import Finished, Limits, Sandbox
+from rxstream.errors import AuthorError, WorldError
+from tests.adapters.tools.test_bash import alive
+
+pytestmark = pytest.mark.usefixtures("boundary")
+
+MIB = 1 << 20
+PYTHON = os.path.realpath(sys.executable)
+
+
+async def ran(work: Path, code: str, **limits: Any) -> Finished:
+    """A shell command with a mark of its own; nothing of it may be left."""
+    mark = uuid.uuid4().hex
+    box = Sandbox(work, environment={"MARK": mark}, limits=Limits(**{"seconds": 20, **limits}))
+    done = await box.run(["bash", "-c", code])
+    assert alive(mark) == []
+    return done
+
+
+async def python(work: Path, code: str, **limits: Any) -> Finished:
+    box = Sandbox(work, readable=[sys.base_prefix], limits=Limits(**{"seconds": 20, **limits}))
+    return await box.run([PYTHON, "-I", "-c", code])
+
+
+# --- commands that want more than they may have ------------------------------------------------
+
+
+@pytest.fixture
+def counted() -> None:
+    """The kernel counts processes: by a control group, or because this is not root."""
+    if sandbox_groups.kind() is None and os.geteuid() == 0:
+        pytest.skip("missing: writable control groups, by which alone the kernel limits root")
+
+
+@pytest.mark.usefixtures("counted")
+async def test_a_fork_bomb_does_not_spread(tmp_path: Path) -> None:
+    done = await ran(tmp_path, ":(){ :|:& };: ; sleep 5", processes=30, seconds=0.5)
+    assert "Resource temporarily unavailable" in done.stderr
+
+
+async def test_too_many_processes_are_seen_where_the_kernel_does_not_count(
+    tmp_path: Path, watched: None
+) -> None:
+    code = "for i in {1..60}; do sleep 30 & done; wait; echo all"
+    done = await ran(tmp_path, code, processes=30, seconds=10)
+    assert done.ended.ended_by == "processes" or "unavailable" in done.stderr
+    assert "all" not in done.stdout
+
+
+async def test_one_process_has_no_more_memory_than_the_limit(tmp_path: Path) -> None:
+    done = await ran(tmp_path, "head -c 500M /dev/zero | tail -c 400M | wc -c", memory=64 * MIB)
+    assert done.stdout.strip() != str(400 * MIB)
+    assert "memory" in done.stderr or done.ended.ended_by == "memory"
+
+
+@pytest.fixture(params=["kernel", "watched"])
+def who_counts(request: pytest.FixtureRequest) -> None:
+    """Limits of memory are kept in both ways; where there are no control groups they are one."""
+    if request.param == "watched":
+        request.getfixturevalue("watched")
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose control groups are not ours to make."""
+    monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+
+
+async def test_many_processes_have_no_more_together(tmp_path: Path, who_counts: None) -> None:
+    each = "x=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 30"
+    done = await ran(tmp_path, f"for i in {{1..8}}; do ({each}) & done; wait", memory=64 * MIB)
+    assert done.ended.ended_by == "memory"
+
+
+async def test_memory_that_is_shared_counts(tmp_path: Path, who_counts: None) -> None:
+    code = "import mmap\nm = mmap.mmap(-1, 1 << 29)\nfor at in range(0, 1 << 29, 4096): m[at] = 1\n"
+    done = await python(tmp_path, f"{code}\nimport time; time.sleep(30)", memory=64 * MIB)
+    assert done.ended.ended_by == "memory"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.memfd_create('x')",
+        "import ctypes; assert ctypes.CDLL(None).shmget(0, 4096, 0o1600) >= 0",
+    ],
+    ids=["file", "segment"],
+)
+async def test_memory_that_belongs_to_nobody_is_not_to_be_had(tmp_path: Path, code: str) -> None:
+    assert (await python(tmp_path, code)).exit_code != 0
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
+async def test_folders_in_memory_have_a_size(tmp_path: Path, folder: str) -> None:
+    done = await ran(tmp_path, f"head -c 9M /dev/zero > {folder}/x", scratch=4 * MIB)
+    assert "No space left" in done.stderr
+
+
+def test_no_control_group_is_left_behind() -> None:
+    kind = sandbox_groups.kind()
+    if kind is not None:
+        group = sandbox_groups.Group(kind, 1 << 30, 10)
+        made = group.entering(["true"])[4:-2]
+        assert all(os.path.exists(path) for path in made)
+        group.remove()
+        assert not any(os.path.exists(path) for path in made)
+
+
+async def test_a_file_has_a_largest_size(tmp_path: Path) -> None:
+    done = await ran(tmp_path, "head -c 9M /dev/zero > x", file_size=4 * MIB)
+    assert done.exit_code != 0
+    assert (tmp_path / "x").stat().st_size == 4 * MIB
+
+
+async def test_the_disk_is_not_filled(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path)
+    spare = free.f_bavail * free.f_frsize - 24 * MIB
+    code = "for i in {1..99}; do head -c 8M /dev/zero > $i; sleep 0.05; done; echo all"
+    done = await ran(tmp_path, code, spare_disk=spare)
+    assert done.ended.ended_by == "disk"
+    assert len(os.listdir(tmp_path)) < 60
+
+
+async def test_files_can_be_open_up_to_a_number(tmp_path: Path) -> None:
+    done = await ran(
+        tmp_path, 'for i in {10..90}; do eval "exec $i</dev/null"; done', open_files=32
+    )
+    assert "Too many open files" in done.stderr or "Bad file descriptor" in done.stderr
+
+
+async def test_endless_output_is_read_thrown_away_and_ended(tmp_path: Path) -> None:
+    done = await ran(tmp_path, "yes", output=10_000, seconds=0.5)
+    assert len(done.stdout) == 10_000
+    assert done.dropped > 0
+    assert done.ended.ended_by == "time"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "sleep 1000",
+        "exec >/dev/null 2>&1 </dev/null; exec >&- 2>&- <&-; while :; do :; done",
+        "trap '' HUP INT QUIT TERM PIPE; while :; do sleep 1; done",
+        "kill -STOP $$",
+        "kill -STOP -1",
+        "setsid sh -c 'trap \"\" TERM HUP; sleep 1000' & disown -a; wait; sleep 1000",
+        "(( (sleep 1000 &) &) &); sleep 1000",
+        "while :; do (setsid sleep 1000 &); sleep 0.01; done",
+        "kill -STOP 1; kill -KILL 1; kill -KILL 0 & sleep 1000",
+    ],
+    ids=[
+        *("sleeps", "closes", "ignores", "stops", "stops-all", "leaves", "orphans", "spawns"),
+        "kills-the-first",
+    ],
+)
+async def test_whatever_it_does_it_ends_with_its_time(tmp_path: Path, code: str) -> None:
+    done = await ran(tmp_path, code, seconds=0.3)
+    assert done.exit_code != 0
+
+
+async def test_killing_everybody_kills_only_itself(tmp_path: Path) -> None:
+    done = await ran(tmp_path, "kill -KILL -1; kill -KILL $PPID; echo alive")
+    assert done.ended.ended_by in (None, "time")
+
+
+async def test_what_goes_on_after_its_command_ends(tmp_path: Path) -> None:
+    code = "(setsid sh -c 'sleep 0.5; echo late > late') & disown; exit 0"
+    done = await ran(tmp_path, code)
+    assert done.exit_code == 0
+    assert not (tmp_path / "late").exists()
+
+
+# --- and what others get -----------------------------------------------------------------------
+
+
+async def test_input_reaches_it_and_output_comes_back(tmp_path: Path) -> None:
+    done = await Sandbox(tmp_path).run(["tr", "a-z", "A-Z"], stdin="whole\n" * 50_000)
+    assert done.stdout == "WHOLE\n" * 50_000
+    assert (done.exit_code, done.dropped) == (0, 0)
+
+
+async def test_without_a_folder_it_has_one_in_memory() -> None:
+    done = await Sandbox().run(["sh", "-c", "pwd; echo x > x && ls"])
+    assert done.stdout == "/tmp\nx\n"
+
+
+async def test_other_folders_are_there_if_they_are_named(tmp_path: Path) -> None:
+    read, write, work = (tmp_path / name for name in ("read", "write", "work"))
+    for folder in (read, write, work):
+        folder.mkdir()
+    (read / "file").write_text("readable")
+    box = Sandbox(work, readable=[read], writable=[write])
+    done = await box.run(["sh", "-c", f"cat {read}/file; echo x > {write}/x; echo x > {read}/x"])
+    assert done.stdout == "readable"
+    assert "Read-only file system" in done.stderr
+    assert (write / "x").exists()
+
+
+async def test_its_variables_are_those_it_was_given(tmp_path: Path) -> None:
+    done = await Sandbox(tmp_path, environment={"WORD": "given", "LANG": "C"}).run(["env"])
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert variables.keys() - {"PWD", "OLDPWD", "SHLVL", "_"} == {
+        *("HOME", "LANG", "PATH", "TERM", "TMPDIR", "USER", "WORD")
+    }
+    assert (variables["WORD"], variables["LANG"], variables["HOME"]) == ("given", "C", "/tmp")
+
+
+async def test_it_is_somebody(tmp_path: Path) -> None:
+    done = await Sandbox(tmp_path).run(["sh", "-c", "whoami; id -u; hostname"])
+    assert done.stdout == "user\n1000\nsandbox\n"
+
+
+async def test_a_command_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+    done = await Sandbox(tmp_path).run(["no-such-program"])
+    assert done.exit_code == 127
+    assert "not found" in done.stderr
+
+
+@pytest.mark.parametrize("argv", [[], [""], ["a\0b"], ["x" * 100_001]])
+async def test_what_cannot_be_started_is_refused(argv: list[str]) -> None:
+    with pytest.raises(AuthorError):
+        await Sandbox().run(argv)
+
+
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for box in (Sandbox(tmp_path / "none"), Sandbox(readable=[tmp_path / "none"])):
+        with pytest.raises(WorldError, match=r"there is no .*none"):
+            await box.run(["true"])
+    with pytest.raises(AuthorError, match="whole file system"):
+        await Sandbox("/").run(["true"])
+
+
+def test_a_limit_is_a_number() -> None:
+    with pytest.raises(AuthorError, match="the limit seconds"):
+        Limits(seconds=float("inf"))
+
+
+def test_what_holds_is_said(tmp_path: Path, boundary: str) -> None:
+    told = Sandbox(tmp_path, network=True).describe()
+    assert told["boundary"] == f"bubblewrap {boundary}"
+    assert told["system_calls"] == "filtered"
+    assert (told["network"], told["work"]) == ("the host's", str(tmp_path))
+    assert Sandbox().describe()["network"] == "none"
