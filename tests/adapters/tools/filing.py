@@ -10,7 +10,7 @@ from typing import Any
 
 from rxstream.adapters.tools import files
 from rxstream.plugins.running import CancellationToken
-from rxstream.tools import Tool, perform
+from rxstream.tools import Tool, ToolContext, ToolResult, perform
 
 
 @dataclass
@@ -47,6 +47,14 @@ def take(said: Said, element: dict[str, Any]) -> None:
 
 def tools(root: Path, **options: Any) -> dict[str, Tool]:
     return {tool.name: tool for tool in files(root, **options)}
+
+
+def progress(tool: Tool, **arguments: Any) -> list[float | None]:
+    """Every report of a call."""
+    told: list[float | None] = []
+    context = ToolContext(told=lambda percentage, message: told.append(percentage))
+    assert isinstance(list(tool.start(tool.check(arguments), context))[-1], ToolResult)
+    return told
 
 
 async def viewed(root: Path, path: str | os.PathLike[str], **arguments: Any) -> Said:

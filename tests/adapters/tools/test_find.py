@@ -15,7 +15,7 @@ import pytest
 from rxstream.adapters.tools import finding
 from rxstream.adapters.tools.ripgrep import installed
 from rxstream.plugins.running import CancellationToken
-from tests.adapters.tools.filing import call, found, lay, shown, sparse, tools
+from tests.adapters.tools.filing import call, found, lay, progress, shown, sparse, tools
 
 FOLDER: dict[str, str | bytes] = {
     "readme.md": "# Title\nneedle here\n",
@@ -268,17 +268,16 @@ async def test_lines_and_numbers_hold_across_blocks(tmp_path: Path) -> None:
     assert numbers == list(range(1, 61))
 
 
-async def test_progress_is_of_all_bytes_and_never_goes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_progress_is_of_all_bytes_and_never_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ripgrep: bool
 ) -> None:
     monkeypatch.setattr("rxstream.adapters.tools.working.TELL_SECONDS", 0.0)
-    monkeypatch.setattr("rxstream.tools.inbox.PROGRESS_S", 0.0)
+    monkeypatch.setattr(finding, "_BATCH_FILES", 1)
     lay(tmp_path, {f"file{n}": "some words\n" * 100_000 for n in range(5)})
-    said = await found(tmp_path, ripgrep=False, text="nothing")
-    told = [each for each in said.progress if each is not None]
-    assert told == sorted(told)
-    assert len(told) > 10
-    assert told[-1] == 100.0
+    told = progress(tools(tmp_path, ripgrep=ripgrep)["find"], text="nothing")
+    known = [each for each in told if each is not None]
+    assert known == sorted(known)
+    assert {20.0, 40.0, 60.0, 80.0, 100.0} <= set(known)
 
 
 async def test_more_lines_than_wanted_end_the_search(folder: Path, ripgrep: bool) -> None:

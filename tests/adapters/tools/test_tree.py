@@ -9,7 +9,7 @@ import pytest
 
 from rxstream.adapters.tools import files
 from rxstream.errors import AuthorError, MissingExtra
-from tests.adapters.tools.filing import call, lay, shown, tools
+from tests.adapters.tools.filing import call, lay, progress, shown, tools
 
 
 @pytest.fixture
@@ -80,17 +80,14 @@ async def test_one_folder_of_many_does_not_hide_the_others(tmp_path: Path) -> No
     assert "    099  0 bytes\n    … and 150 more\n  other  0 bytes\n" in live
 
 
-async def test_progress_is_a_share_of_the_folders(
+def test_progress_is_a_share_of_the_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rxstream.adapters.tools.working.TELL_SECONDS", 0.0)
-    monkeypatch.setattr("rxstream.tools.inbox.PROGRESS_S", 0.0)
-    lay(tmp_path, {f"{n}/{m}/file": "" for n in range(40) for m in range(40)})
-    said = await shown(tmp_path, limit=5)
-    told = [each for each in said.progress if each is not None]
+    lay(tmp_path, {f"{n}/{m}/file": "" for n in range(4) for m in range(5)})
+    told = [each for each in progress(tools(tmp_path)["tree"]) if each is not None]
     assert told == sorted(told)
-    assert told[-1] == 100.0
-    assert any(0 < each < 100 for each in told)
+    assert {5.0, 25.0, 50.0, 100.0} <= {round(each, 6) for each in told}
 
 
 async def test_names_that_are_no_text_or_break_lines_are_escaped(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from rxstream.adapters.tools import describing
 from rxstream.plugins.running import CancellationToken
-from tests.adapters.tools.filing import call, lay, sparse, tools, viewed
+from tests.adapters.tools.filing import call, lay, progress, sparse, tools, viewed
 
 GERMAN = "Größe und Übermut tun selten gut.\n" * 3
 JAPANESE = "日本語のテキストファイルです。文字コードの検出を確かめます。\n" * 5
@@ -77,9 +77,13 @@ async def test_a_line_far_down_a_large_file_is_found_by_counting(tmp_path: Path)
     lay(tmp_path, {"large": line * 500_000 + b"here\n"})
     said = await viewed(tmp_path, "large", start=500_001)
     assert said.live == "500001  here\n"
-    told = [each for each in said.progress if each is not None]
-    assert told == sorted(told)
-    assert told[-1] == 100.0
+
+
+def test_progress_is_of_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxstream.adapters.tools.working.TELL_SECONDS", 0.0)
+    lay(tmp_path, {"large": b"x\n" * 524_288})
+    told = progress(tools(tmp_path)["view"], path="large", start=524_288)
+    assert told == [25.0, 50.0, 75.0, 100.0, 100.0]
 
 
 @pytest.mark.parametrize(
