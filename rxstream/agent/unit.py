@@ -182,7 +182,8 @@ class AgentUnit(Unit):
     # -- its life ------------------------------------------------------------------------------
 
     def external(self) -> bool:
-        return self.leading and not self._waiting
+        # there may be room already for a task that waits for it and has not run yet
+        return self.leading and (not self._waiting or self._room.is_set())
 
     def stop(self) -> None:
         """End after the turn that is under way."""

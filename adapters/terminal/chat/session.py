@@ -159,6 +159,7 @@ class Session:
             self._begin(again, self._ask(again, messages))
             return again
         self._unfinished = None
+        turn.wakes()
         self._run(turn, self._follow(turn))
         self._execution = execution
         return turn

@@ -6,6 +6,7 @@ already is passed over, so nothing is shown twice. Sans-I/O: must not know logs,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
@@ -16,6 +17,8 @@ from rxstream.tools.telling import told
 TurnStatus: TypeAlias = Literal[
     "queued", "running", "waiting", "completed", "failed", "cancelled", "interrupted"
 ]
+
+_TURN: Final = re.compile(r"turn \d+: \S+$")
 
 _TOKEN_CHARACTERS: Final = 4
 """About as many characters has a token; only for what is counted before the model said its number."""
@@ -97,6 +100,11 @@ class Turn:
             self._end("cancelled" if cancelled else "failed", None)
             self.version += 1
 
+    def wakes(self) -> None:
+        """Another process goes on with it."""
+        self.doing, self.percentage, self._spoke_at = "", None, None
+        self.version += 1
+
     # -- events --------------------------------------------------------------------------------
 
     def apply(self, event: StreamEvent) -> bool:
@@ -112,7 +120,9 @@ class Turn:
             if isinstance(data, dict):
                 self.element(data, event.timestamp.timestamp())
         elif kind == EventType.STEP_PROGRESS:
-            self.doing = str(data.get("message") or "")
+            said = str(data.get("message") or "")
+            # which of the turns and who answers is seen
+            self.doing = "" if _TURN.match(said) else said
             self.percentage = data.get("percentage")
         elif kind == EventType.PIPELINE_START:
             self.status = "running"

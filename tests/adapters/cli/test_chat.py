@@ -1,0 +1,170 @@
+"""`rxstream chat` without a screen: a question in, its answer out, for programs and for pipes."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxstream.adapters.cli import main
+from tests.adapters.cli.chat_provider import provider_on_a_thread
+from tests.adapters.llm.provider import WORDS, Provider, transcript
+from tests.adapters.llm.real import fetched, model
+
+__all__ = ["fetched", "model"]
+
+ANSWER = "".join(WORDS)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with provider_on_a_thread() as started:
+        yield started
+
+
+class Chat:
+    """The command, asked with a file as its standard input."""
+
+    def __init__(self, rxstream: Any, provider: Provider, folder: Path) -> None:
+        self._rxstream = rxstream
+        self._folder = folder
+        self._model = ("--model", "compatible:m", "--base-url", provider.url)
+
+    def start(self, question: bytes, *arguments: str, **options: Any) -> Any:
+        path = self._folder / "question"
+        path.write_bytes(question)
+        with path.open("rb") as stdin:
+            return self._rxstream.start("chat", *self._model, *arguments, stdin=stdin, **options)
+
+    def ask(self, question: bytes, *arguments: str) -> tuple[int, str, str]:
+        running = self.start(question, *arguments)
+        return running.end(), running.out.decode(), "\n".join(running.said)
+
+
+@pytest.fixture
+def chat(rxstream: Any, provider: Provider, tmp_path: Path) -> Chat:
+    return Chat(rxstream, provider, tmp_path)
+
+
+def test_a_question_is_answered_with_text(chat: Chat, provider: Provider) -> None:
+    status, out, err = chat.ask(b"Speak.\n", "--system", "Be brief.")
+    assert (status, out) == (0, ANSWER)
+    assert "Traceback" not in err
+    ((_, body),) = provider.asked
+    assert [m["content"] for m in body["messages"]] == ["Be brief.", "Speak."]
+
+
+def test_elements_are_json_lines(chat: Chat) -> None:
+    status, out, _ = chat.ask(b"Speak.", "--jsonl")
+    elements = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert "".join(e["text"] for e in elements if e["type"] == "token") == ANSWER
+    assert elements[-1]["type"] == "done"
+
+
+def test_an_error_is_one_line_and_status_1(chat: Chat, provider: Provider) -> None:
+    provider.status, provider.refusal = 401, {"error": {"message": "bad key"}}
+    status, out, err = chat.ask(b"Speak.")
+    assert (status, out) == (1, "")
+    line = err.splitlines()[-1]
+    assert line.startswith("rxstream: ")
+    assert "bad key" in line
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments", "said"),
+    [
+        (b"", (), "holds no question: echo QUESTION | rxstream chat"),
+        (b"\xff", (), "is no UTF-8 text"),
+        (b"?", ("--model", "nope:x"), "names no model: write one of"),
+        (b"?", ("--tool", "nope"), "no tool is called 'nope': there are bash, files"),
+        (b"?", ("--new", "--log", "x.db"), "exclude each other"),
+        (b"?", ("--resume", "nope"), "no chat has the id 'nope'"),
+    ],
+)
+def test_what_was_typed_wrong_is_status_2(
+    question: bytes,
+    arguments: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(question)))
+    assert main(["chat", "--model", "openai:m", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_a_reader_that_leaves_ends_it_quietly(chat: Chat, provider: Provider) -> None:
+    provider.parts = [transcript([f"line {i}\n" for i in range(20_000)])]
+    running = chat.start(b"Speak.")
+    running.until(lambda r: b"\n" in r.out)
+    running.process.stdout.close()
+    assert running.end() == 141, running.said
+    assert "Traceback" not in "\n".join(running.said)
+
+
+def test_an_interrupt_ends_it(chat: Chat, provider: Provider) -> None:
+    half(provider)
+    running = chat.start(b"Speak.")
+    running.until(lambda r: r.out)
+    assert running.signal(signal.SIGINT) < 2
+    assert running.end() == 130
+
+
+def half(provider: Provider) -> None:
+    """Say half of the answer, then nothing."""
+    wire = transcript()
+    provider.parts, provider.ending = [wire[: wire.index(b" Schiffe")]], "silent"
+
+
+def test_a_killed_answer_goes_on_and_has_each_word_once(chat: Chat, provider: Provider) -> None:
+    half(provider)
+    running = chat.start(b"Speak.", "--log", "a.db")
+    running.until(lambda r: "🌊".encode() in r.out)
+    running.signal(signal.SIGKILL)
+    provider.parts, provider.ending = [transcript()], "well"
+    status, out, err = chat.ask(b"", "--log", "a.db")
+    assert (status, out) == (0, ANSWER)
+    assert "was not finished: going on with it" in err
+    assert chat.ask(b"And?", "--log", "a.db")[:2] == (0, ANSWER)
+    told = [m["content"] for m in provider.asked[-1][1]["messages"]]
+    assert told == ["Speak.", ANSWER, "And?"]
+
+
+def test_another_question_leaves_a_killed_answer_as_it_is(chat: Chat, provider: Provider) -> None:
+    half(provider)
+    running = chat.start(b"Speak.", "--log", "a.db")
+    running.until(lambda r: "🌊".encode() in r.out)
+    running.signal(signal.SIGKILL)
+    provider.parts, provider.ending = [transcript()], "well"
+    status, out, err = chat.ask(b"Else?", "--log", "a.db")
+    assert (status, out) == (0, ANSWER)
+    assert "stays as it is" in err
+    told = [m["content"] for m in provider.asked[-1][1]["messages"]]
+    assert told == ["Speak.", "Flüsse tragen 🌊", "Else?"]
+
+
+def test_without_a_model_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rxstream.adapters.terminal.chat.answering.find_spec", lambda name: None)
+    assert main(["chat"]) == 1
+    said = "rxstream: the local model needs xllamacpp: pip install 'rxstream[local]'\n"
+    assert capsys.readouterr().err == said
+
+
+def test_the_local_model_answers(rxstream: Any, model: str, tmp_path: Path) -> None:
+    (tmp_path / "question").write_text("What is a river?")
+    with (tmp_path / "question").open() as stdin:
+        running = rxstream.start("chat", "--model", model, stdin=stdin, stderr=subprocess.PIPE)
+    assert running.end() == 0
+    assert len(running.out.decode().split()) > 3
