@@ -10,10 +10,12 @@ provider.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import astuple
+from functools import partial
 from typing import Any, ClassVar, Final, cast
 
+from rxstream.engine.reporting import tally
 from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.errors import classify
 from rxstream.models import (
@@ -94,7 +96,7 @@ class ChatSource(Source[Element]):
 
     async def open(self, port: SourcePort) -> AsyncIterator[Sequence[Element]]:
         """Ask, and give what comes as it comes."""
-        so_far = _SoFar(port.start or {}, self._budget)
+        so_far = _SoFar(port.start or {}, self._budget, partial(tally, port))
         port.seek_point(so_far)
         if so_far.error is not None:
             raise so_far.error
@@ -155,10 +157,13 @@ class ChatSource(Source[Element]):
 class _SoFar:
     """From where a run would go on: what was given, what was used of the budget, and how it failed."""
 
-    def __init__(self, rows: Mapping[str, Any], budget: Budget | None) -> None:
+    def __init__(
+        self, rows: Mapping[str, Any], budget: Budget | None, tell: Callable[[str, float], None]
+    ) -> None:
         given = {name: row for name, row in rows.items() if name not in (_SPENT, _ERROR)}
         self.recording = Recording(given)
-        self.ledger = Ledger(budget, spent=Spent(*rows[_SPENT]) if _SPENT in rows else None)
+        spent = Spent(*rows[_SPENT]) if _SPENT in rows else None
+        self.ledger = Ledger(budget, spent=spent, tell=tell)
         self.error: Exception | None = restore_error(rows.get(_ERROR))
         self._budget = budget
 

@@ -179,6 +179,11 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
             "rxstream_edge_blocked_seconds_total", "counter", "Seconds it held its feeder back."
         ),
     }
+    tallies = Family(
+        "rxstream_node_tally_total",
+        "counter",
+        "What a node counts of its own, as tokens of a model.",
+    )
     progress = Family("rxstream_node_progress_percent", "gauge", "How far a node says it is.")
     pending = Family("rxstream_execution_pending_events", "gauge", "Events before their commit.")
     log = Family(
@@ -210,11 +215,13 @@ def _of_executions(executions: Sequence[ExecutionStatistics]) -> list[Family]:
         for node in execution.nodes:
             of_node = {**labels, "node": node.node, "operator": node.operator}
             _add(nodes, node, of_node)
+            for what, amount in node.tallies.items():
+                tallies.add(amount, **of_node, what=what)
             if node.progress is not None and node.progress.percentage is not None:
                 progress.add(node.progress.percentage, **of_node)
         for edge in execution.edges:
             _add(edges, edge, {**labels, "edge": edge.edge, "policy": edge.policy})
-    of_nodes = (*nodes.values(), progress, *edges.values())
+    of_nodes = (*nodes.values(), tallies, progress, *edges.values())
     return [pending, log, bottleneck, *of_nodes, *readers.values()]
 
 

@@ -192,5 +192,13 @@ def bottleneck(engine: Engine, execution_id: str) -> dict[str, Any] | None:
     return {**asdict(found), "share": round(found.share, 3), "message": str(found)}
 
 
+def tallies(engine: Engine, execution_id: str) -> dict[str, float]:
+    """What nodes of an execution of this process count of their own, as tokens of models."""
+    try:
+        return engine.execution(execution_id).statistics().tallies
+    except UnknownExecution:
+        return {}
+
+
 def _time(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat().replace("+00:00", "Z")

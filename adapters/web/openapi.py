@@ -310,6 +310,7 @@ def _schemas() -> Schema:
                 **execution,
                 "queue": _object(queue, *queue),
                 "bottleneck": _object(bottleneck, *bottleneck),
+                "tallies": {"type": "object", "additionalProperties": {"type": "number"}},
                 "result": anything,
                 "error": record,
             },

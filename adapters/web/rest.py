@@ -98,8 +98,11 @@ class Rest:
         """One execution, also of an earlier process."""
         record = await self._engine.record(request.match_info["id"])
         told = await commands.describe(self._engine, record, self._engine.queue())
-        found = commands.bottleneck(self._engine, record.execution_id)
-        return respond(told if found is None else {**told, "bottleneck": found})
+        if found := commands.bottleneck(self._engine, record.execution_id):
+            told["bottleneck"] = found
+        if counted := commands.tallies(self._engine, record.execution_id):
+            told["tallies"] = counted
+        return respond(told)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """End the execution now."""

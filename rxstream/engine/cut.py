@@ -67,6 +67,7 @@ class Life(NamedTuple):
     elements_out: int
     errors: int
     running_s: float
+    tallies: Mapping[str, float] = {}
 
 
 class Member(NamedTuple):
@@ -226,6 +227,7 @@ class Cut:
                 counters.elements_out,
                 counters.errors,
                 running,
+                *([counters.tallies] if counters.tallies else ()),
             ]
         )
 
@@ -233,7 +235,7 @@ class Cut:
         """What was counted of a node that is started anew: that goes on."""
         counters = self._runtime.counters(self._runtime.plan.by_id[node])
         counted = (counters.elements_in, counters.elements_out, counters.errors)
-        return orjson.dumps(["waiting", False, *counted, 0.0])
+        return orjson.dumps(["waiting", False, *counted, 0.0, counters.tallies])
 
     def _changes(self, node: str, state: dict[str, bytes], wiped: bool) -> Delta | None:
         known = self._known.get(node, {})
@@ -279,6 +281,7 @@ class Cut:
         counters = port.counters
         counters.elements_in, counters.elements_out = life.elements_in, life.elements_out
         counters.errors = life.errors
+        counters.tallies = dict(life.tallies)
         counters.state = life.state
         if life.state == "running":
             counters.begun_at = self._runtime.now() - life.running_s

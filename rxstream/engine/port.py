@@ -125,6 +125,10 @@ class SeekPort:
     ) -> None:
         self._port.progress(percentage, message, status)
 
+    def tally(self, name: str, amount: float) -> None:
+        """Count so many more of something of the node's own, as its statistics tell it."""
+        self._at.runtime.counters(self._at.node).tally(name, amount)
+
     @property
     def start(self) -> Any:
         return self._at.start_offset

@@ -1,4 +1,4 @@
-"""What `rxstream.progress` does: a report goes to the port of the node whose code runs."""
+"""What a node says of itself through its port: how far it is, and what it counts of its own."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def report(
             "rxstream.source or to an operator"
         )
     port.progress(percentage, message, status)
+
+
+def tally(port: Port, name: str, amount: float) -> None:
+    """Count so many more of something in the node's statistics; no port but an engine's has them."""
+    count = getattr(port, "tally", None)
+    if count is not None:
+        count(name, amount)

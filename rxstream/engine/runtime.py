@@ -461,6 +461,7 @@ class Runtime:
                     c.busy_s,
                     c.progress,
                     rates[node.id],
+                    dict(c.tallies),
                 )
             )
         return found

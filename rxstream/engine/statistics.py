@@ -20,7 +20,7 @@ class NodeStatistics:
     """One node: elements in and out, errors, seconds its code ran, and how far it says it is.
 
     `rate` is elements out a second, see `EdgeStatistics`. Of operators that were fused the first has the
-    seconds of all.
+    seconds of all. `tallies` is what the node counts of its own by name, as tokens of a model.
     """
 
     node: str
@@ -32,6 +32,7 @@ class NodeStatistics:
     busy_s: float
     progress: Progress | None
     rate: float = 0.0
+    tallies: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ class ExecutionStatistics:
     bottleneck: Bottleneck | None = None
     subscriptions: list[SubscriptionStatistics] = field(default_factory=list)
 
+    @property
+    def tallies(self) -> dict[str, float]:
+        """What its nodes count of their own, all together."""
+        found: dict[str, float] = {}
+        for node in self.nodes:
+            for name, amount in node.tallies.items():
+                found[name] = found.get(name, 0) + amount
+        return found
+
 
 @dataclass(frozen=True)
 class EngineStatistics:
@@ -100,6 +110,7 @@ class NodeCounters:
         "on_end",
         "progress",
         "state",
+        "tallies",
         "told",
     )
 
@@ -113,11 +124,17 @@ class NodeCounters:
         self.busy_s = 0.0
         self.state: NodeState = "waiting"
         self.progress: Progress | None = None
+        self.tallies: dict[str, float] = {}
+        """What the node counts of its own, by name."""
         self.told: Mapping[str, Any] = {}
         """What more than its count and duration is told of its end."""
         self.muted = False
         """Nobody is told of its end, because it is about to be started anew."""
         self.on_end: Callable[[NodeState], None] | None = None
+
+    def tally(self, name: str, amount: float) -> None:
+        """Count so many more of something of the node's own."""
+        self.tallies[name] = self.tallies.get(name, 0) + amount
 
     def ended(self, state: NodeState) -> None:
         """The node has ended, once; a node that is started again may end again.

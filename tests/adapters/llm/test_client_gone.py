@@ -41,9 +41,12 @@ class Chat:
                 return response
         raise AssertionError("it ended")
 
-    async def status(self, execution: str) -> str:
+    async def shown(self, execution: str) -> Any:
         async with self.session.get(f"{self.url}/api/executions/{execution}") as answer:
-            return str((await answer.json())["status"])
+            return await answer.json()
+
+    async def status(self, execution: str) -> str:
+        return str((await self.shown(execution))["status"])
 
 
 @rxs.graph
@@ -71,6 +74,8 @@ async def test_the_model_stops_when_the_last_listener_has_left() -> None:
             await it.model.left.wait()
             while (status := await it.status(execution)) != "cancelled":
                 assert status == "running"
+            tallies = (await it.shown(execution))["tallies"]
+        assert 0 < tallies["completion"] < 6
 
 
 @pytest.mark.parametrize("how", [{}, {"on_last_listener": "cancel"}])

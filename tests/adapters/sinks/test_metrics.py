@@ -140,7 +140,9 @@ def test_names_the_format_forbids_are_refused() -> None:
 
 class Engine:
     def statistics(self) -> EngineStatistics:
-        node = NodeStatistics("map_1", "map", "running", 5, 4, 1, 0.25, Progress(40.0))
+        node = NodeStatistics(
+            "map_1", "map", "running", 5, 4, 1, 0.25, Progress(40.0), 0.0, {"prompt": 7}
+        )
         silent = NodeStatistics("sink", "jsonl", "waiting", 0, 0, 0, 0.0, None)
         edge = EdgeStatistics("map_1->sink", "block", 3, 64, 4, 2, 1.5)
         slow = Bottleneck("sink", "g.py:1", "slow", "map_1->sink", 64, 1.5, 2.0)
@@ -160,6 +162,7 @@ def test_an_engine_is_rendered_with_its_nodes_and_edges() -> None:
     assert value(text, "rxstream_node_elements_in_total", **node) == 5
     assert value(text, "rxstream_node_busy_seconds_total", **node) == 0.25
     assert value(text, "rxstream_node_progress_percent", **node) == 40
+    assert value(text, "rxstream_node_tally_total", **node, what="prompt") == 7
     edge = {"graph": AWKWARD, "execution": "e1", "edge": "map_1->sink", "policy": "block"}
     assert value(text, "rxstream_edge_depth", **edge) == 3
     assert value(text, "rxstream_edge_dropped_total", **edge) == 2
