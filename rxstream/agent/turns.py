@@ -17,12 +17,9 @@ from rxstream.agent.calling import make_call
 from rxstream.agent.history import Shown
 from rxstream.errors import WorldError, classify
 from rxstream.models import BudgetSpent, Element, Model, Question
-from rxstream.models.ledger import told_tokens
 
 if TYPE_CHECKING:
     from rxstream.agent.unit import AgentUnit
-
-_PROMPT = ("prompt_tokens", "input_tokens")
 
 
 class Turns:
@@ -113,10 +110,12 @@ class Turns:
         unit, memory, settings = self._unit, self._memory, self._unit.settings
         self._model = self._model or settings.open_model()
         self._shown = shown = settings.history.shown(memory.messages, memory.factor)
+        doing = f"turn {memory.turn}: {self._model.name}"
         if shown.trimmed:
-            said = f"history: {shown.before} tokens are {shown.after} by {shown.strategy}"
-            unit.tell(None, said, "trimmed")
-        unit.tell(None, f"turn {memory.turn}: {self._model.name}")
+            less = f"{shown.before} tokens of history are {shown.after} by {shown.strategy}"
+            unit.tell(None, f"{doing}, {less}", "trimmed")
+        else:
+            unit.tell(None, doing)
         question = Question(
             list(shown.messages),
             tuple(settings.tools.specs),
@@ -200,7 +199,7 @@ class Turns:
             for name in {**memory.usage, **usage}
         }
         shown = self._shown
-        prompt = told_tokens(usage, _PROMPT)
+        prompt = usage.get("prompt_tokens")
         if shown is not None and prompt and shown.after:
             memory.factor *= prompt / shown.after
         memory.ended = {

@@ -86,7 +86,7 @@ class AgentUnit(Unit):
 
     def _begin(self) -> None:
         self._began = True
-        self.ledger = Ledger(self.settings.budget, spent=self.spent)
+        self.ledger = Ledger(self.settings.budget, spent=self.spent, tell=self.out.counters.tally)
         self.runtime.node_started(self.node)
         if self.memory.phase == "over":
             self.ready()
@@ -141,7 +141,7 @@ class AgentUnit(Unit):
         before = self.spent = self.ledger.spent
 
         def go_on() -> None:
-            self.ledger = Ledger(self.settings.budget, spent=before)
+            self.ledger = Ledger(self.settings.budget, spent=before, tell=self.out.counters.tally)
 
         return go_on
 
