@@ -51,6 +51,8 @@ class Memory:
         self.factor = 1.0
         """How many times its estimate the last question was."""
         self.first_token_s: float | None = None
+        self.error: tuple[Any, ...] | None = None
+        """With what it failed, as it is stored."""
         self.called = 0
         """Calls of all turns."""
         self.calls: list[AgentCall] = []
@@ -212,7 +214,7 @@ class Memory:
         if key == "turn":
             return (
                 *(self.turn, self.phase, self.ended, self.usage, self.factor),
-                *(self.first_token_s, self.called, self._given),
+                *(self.first_token_s, self.called, self.error, self._given),
             )
         if kind == "m":
             return self.messages[int(number)]
@@ -224,7 +226,7 @@ class Memory:
     def restore(self, stored: Mapping[str, Any], unit: AgentUnit) -> tuple[Any, ...]:
         """Go on from what was stored; returns what was spent."""
         self.turn, self.phase, self.ended, self.usage, self.factor, *more = stored["turn"]
-        self.first_token_s, self.called, self._given = more
+        self.first_token_s, self.called, self.error, self._given = more
         del self.messages[self._given :]
         for key in sorted(stored):
             value = stored[key]

@@ -18,6 +18,7 @@ from rxstream.agent.settings import AgentSettings
 from rxstream.agent.steering import understood
 from rxstream.agent.turns import Turns
 from rxstream.engine.op import Changes
+from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.engine.unit import BATCH, Unit
 from rxstream.errors import AlreadyEnded, AuthorError
 from rxstream.models import Element
@@ -86,9 +87,10 @@ class AgentUnit(Unit):
 
     def _begin(self) -> None:
         self._began = True
-        self.ledger = Ledger(self.settings.budget, spent=self.spent, tell=self.out.counters.tally)
+        self._count_from(self.spent)
         self.runtime.node_started(self.node)
-        if self.memory.phase == "over":
+        self._error = restore_error(self.memory.error)  # of an earlier life
+        if self.memory.phase == "over" or self._error is not None:
             self.ready()
             return
         self.leading = True
@@ -101,11 +103,20 @@ class AgentUnit(Unit):
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            self._error = RuntimeError("what the model awaited was cancelled")
+            self._fail(RuntimeError("what the model awaited was cancelled"))
         except Exception as error:
-            self._error = error
+            self._fail(error)
         self.leading = False
         self.ready()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self.memory.error = store_error(error)
+        self.memory.stand(self.memory.phase)
+
+    def _count_from(self, spent: Spent) -> None:
+        counters = self.out.counters
+        self.ledger = Ledger(self.settings.budget, spent=spent, tell=counters.tally)
 
     # -- what turns and calls use --------------------------------------------------------------
 
@@ -141,7 +152,7 @@ class AgentUnit(Unit):
         before = self.spent = self.ledger.spent
 
         def go_on() -> None:
-            self.ledger = Ledger(self.settings.budget, spent=before, tell=self.out.counters.tally)
+            self._count_from(before)
 
         return go_on
 

@@ -90,7 +90,20 @@ def test_what_was_spent_survives_a_crash() -> None:
 
     def seen_by(seen: Any) -> Any:
         found = seen["agent"]
-        calls = {call for call in results(found)}
-        return (text_of(found), calls, seen[""][0], kinds(found)[-1], found[-1]["message"])
+        errors = [each["message"] for each in found if each["type"] == "error"]
+        return (text_of(found), set(results(found)), seen[""], errors)
 
     assert crash_everywhere(spending, by=seen_by) > 20
+
+
+@virtual_time
+async def test_what_is_used_is_counted_in_the_statistics_of_the_node() -> None:
+    model = Scripted(["word " * 8, calls("wait", seconds=1)], ["end"])
+    async with started(lambda: agent("go", model=model, tools=[wait])) as execution:
+        done = await execution.result()
+        tallies = execution.statistics().tallies
+    assert (tallies["completion"], tallies["prompt"]) == (
+        done["usage"]["completion_tokens"],
+        done["usage"]["prompt_tokens"],
+    )
+    assert tallies["answers"] == 2
