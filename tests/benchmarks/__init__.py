@@ -13,12 +13,14 @@ _NAMES = (
     "latency",
     "steps",
     "streaming",
+    "commands",
     "demo",
     "fanout",
     "durable",
     "acknowledgement",
     "cuts",
     "memory",
+    "answers",
     "rivals",
 )
 

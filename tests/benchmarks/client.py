@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 
-AT = re.compile(rb'"at":(\d+)')
+AT = re.compile(rb'(?:"at":|@)(\d+)')
 
 
 def connected(host: str, port: int, path: str) -> socket.socket:
