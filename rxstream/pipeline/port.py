@@ -21,6 +21,14 @@ class CallPort:
         self._port = port
         self._call = call
 
+    @property
+    def execution_id(self) -> str:
+        return self._port.execution_id
+
+    @property
+    def node_id(self) -> str:
+        return self._port.node_id
+
     def progress(
         self, percentage: float | None, message: str | None = None, status: str | None = "running"
     ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
+import rxstream as rxs
 from rxstream import operators as ops
 from rxstream.errors import ClientError, ExecutionCancelled, InvalidParameters, WorldError
 from rxstream.plugins import CancellationToken, PluginError, PluginManager
@@ -37,7 +38,7 @@ class Frail(Plugin):
             context.seek_point(number + 1)
             yield number
 
-    @action
+    @action(resources={"gpu": 1})
     def pid(self) -> int:
         """Where it runs."""
         return os.getpid()
@@ -165,3 +166,19 @@ def test_what_cannot_be_loaded_there_is_said_here(tmp_path: Path) -> None:
     path.write_text(f"{FRAIL}\nclass Other(Plugin): ...\n")
     with pytest.raises(PluginError, match="has 2 plugins: name one"):
         Isolated(path)
+
+
+async def test_it_is_a_step_of_a_pipeline_like_any_other(plugins: PluginManager) -> None:
+    pipeline = rxs.Pipeline("p", streaming=True)
+    pipeline.add(rxs.action_step("frail.count", {"n": 3}, plugins=plugins))
+    assert (await pipeline.run())["count"] == [0, 1, 2]
+
+
+async def test_what_its_actions_need_is_asked_of_the_engine_here(plugins: PluginManager) -> None:
+    @rxs.graph
+    def where() -> Any:
+        return plugins.stream("frail.pid")
+
+    async with rxs.Engine() as engine:
+        with pytest.raises(InvalidParameters, match="no resource is named 'gpu'"):
+            await engine.start(where)
