@@ -78,7 +78,7 @@ class Sandbox:
     """What a command may see and take. Without `work` it has an empty folder in memory.
 
     Paths are those of the host, and the same inside. The system's programs under `/usr` are always readable;
-    homes, `/etc` as a whole, `/opt` and the rest are not there unless they are named.
+    homes, `/etc` as a whole and every other folder are not there unless they are named.
     """
 
     work: str | os.PathLike[str] | None = None

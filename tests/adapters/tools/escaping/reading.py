@@ -185,7 +185,7 @@ def finds_sockets_of_services(facts: Facts) -> object:
 @attempt
 def lists_other_folders(facts: Facts) -> object:
     """Where a host keeps data."""
-    folders = ("/var/lib", "/var/log", "/srv", "/mnt", "/media", "/boot", "/sys", "/opt")
+    folders = ("/var/lib", "/var/log", "/srv", "/mnt", "/media", "/boot", "/sys")
     return [path for path in folders if os.path.isdir(path) and others(path, facts)]
 
 
