@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import orjson
 
 from rxstream.errors import AuthorError
-from rxstream.models import Message
+from rxstream.models import Message, ToolSpec
 from rxstream.tools.telling import shortened
 
 Strategy = Literal["drop_oldest", "shorten_results"]
@@ -84,22 +84,35 @@ class History:
         if self.tokens is not None and self.tokens < 1:
             raise AuthorError(f"a history of {self.tokens} tokens is none: give a number above 0")
 
-    def shown(self, messages: Sequence[Message], factor: float = 1.0) -> Shown:
-        """What of the messages is shown; `factor` is how many times its estimate a question was."""
+    def shown(
+        self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), factor: float = 1.0
+    ) -> Shown:
+        """What of the messages is shown beside what is told of the tools, which counts too.
+
+        `factor` is how many times its estimate a question was.
+        """
         count = self.count or (lambda each: factor * estimate(each))
+        beside = factor * sum(map(_told, tools))
         before = count(messages)
         kept = messages
-        if self.tokens is not None and before > self.tokens:
+        if self.tokens is not None and before + beside > self.tokens:
+            limit = self.tokens - beside
             if self.strategy == "shorten_results":
-                kept = _with_short_results(kept, self.tokens, count)
-            kept = _without_oldest(kept, self.tokens, count)
+                kept = _with_short_results(kept, limit, count)
+            kept = _without_oldest(kept, limit, count)
         after = before if kept is messages else count(kept)
-        return Shown(kept, self.strategy, round(before), round(after), len(messages))
+        sizes = round(before + beside), round(after + beside)
+        return Shown(kept, self.strategy, *sizes, len(messages))
 
 
 def estimate(messages: Sequence[Message]) -> float:
     """About how many tokens messages are."""
     return sum(_MESSAGE + _size(each) / _CHARACTERS for each in messages)
+
+
+def _told(tool: ToolSpec) -> float:
+    shape = orjson.dumps(dict(tool.parameters), default=str)
+    return _MESSAGE + (len(tool.name) + len(tool.description) + len(shape)) / _CHARACTERS
 
 
 def _size(message: Message) -> float:
@@ -118,7 +131,7 @@ def _written(arguments: Any) -> int:
     return len(arguments if isinstance(arguments, str) else orjson.dumps(arguments))
 
 
-def _with_short_results(messages: Sequence[Message], limit: int, count: Count) -> list[Message]:
+def _with_short_results(messages: Sequence[Message], limit: float, count: Count) -> list[Message]:
     found = list(messages)
     for place, message in enumerate(found):
         text = message.get("content")
@@ -130,7 +143,7 @@ def _with_short_results(messages: Sequence[Message], limit: int, count: Count) -
     return found
 
 
-def _without_oldest(messages: Sequence[Message], limit: int, count: Count) -> Sequence[Message]:
+def _without_oldest(messages: Sequence[Message], limit: float, count: Count) -> Sequence[Message]:
     """Leave out exchanges from the oldest on: a person's message and all up to the next one.
 
     Of the last exchange, which is under way, answers with the results of their calls.

@@ -109,7 +109,8 @@ class Turns:
     async def _ask(self) -> None:
         unit, memory, settings = self._unit, self._memory, self._unit.settings
         self._model = self._model or settings.open_model()
-        self._shown = shown = settings.history.shown(memory.messages, memory.factor)
+        specs = tuple(settings.tools.specs)
+        self._shown = shown = settings.history.shown(memory.messages, specs, memory.factor)
         doing = f"turn {memory.turn}: {self._model.name}"
         if shown.trimmed:
             less = f"{shown.before} tokens of history are {shown.after} by {shown.strategy}"
@@ -118,7 +119,7 @@ class Turns:
             unit.tell(None, doing)
         question = Question(
             list(shown.messages),
-            tuple(settings.tools.specs),
+            specs,
             settings.max_tokens,
             settings.temperature,
             settings.options,
@@ -198,13 +199,13 @@ class Turns:
             name: memory.usage.get(name, 0) + usage.get(name, 0)
             for name in {**memory.usage, **usage}
         }
-        shown = self._shown
+        shown, metadata = self._shown, done.get("metadata") or {}
         prompt = usage.get("prompt_tokens")
         if shown is not None and prompt and shown.after:
             memory.factor *= prompt / shown.after
         memory.ended = {
             "finish_reason": done.get("finish_reason"),
-            "metadata": dict(done.get("metadata") or {}),
+            "metadata": {k: v for k, v in metadata.items() if k in ("model", "cut")},
         }
         memory.stand("answered")
         return {
