@@ -8,21 +8,21 @@ listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-import orjson
 import structlog
 
-from rxstream.codec import Encoder
 from rxstream.engine.asking import Question
+from rxstream.engine.audience import Audience
 from rxstream.engine.bottleneck import find_bottleneck
 from rxstream.engine.cut import Cut, States, root_states
 from rxstream.engine.keeping import Keeping
-from rxstream.engine.published import NOTHING, Published
+from rxstream.engine.outcome import plain, raised, result_of, shown
+from rxstream.engine.published import Published
 from rxstream.engine.questions import Questions
 from rxstream.engine.recorder import Recorder
 from rxstream.engine.runtime import Runtime
@@ -37,15 +37,11 @@ from rxstream.engine.wiring import launch
 from rxstream.errors import (
     AuthorError,
     CodecError,
-    ErrorData,
     ExecutionCancelled,
     LogError,
-    NodeError,
-    RxStreamError,
     classify,
 )
-from rxstream.events import MAX_EVENT_BYTES, EventType, StreamEvent
-from rxstream.failures import located
+from rxstream.events import EventType, StreamEvent
 from rxstream.graph.plan import Plan
 from rxstream.log.contract import CheckpointInfo, Delta, EventLog, ExecutionRecord
 from rxstream.sink import Sink
@@ -55,9 +51,6 @@ _LAST_WRITES_S: Final = 1.0
 
 GRACE_S: Final = 5.0
 """How long after its last listener left an execution with `on_last_listener="cancel"` goes on."""
-
-_ENVELOPE_BYTES: Final = 1_024
-"""What an event may need beside the result it tells."""
 
 _PLAIN: Final = Delivery()
 
@@ -85,7 +78,6 @@ class Execution:
     ) -> None:
         self.plan = plan
         self.record = record
-        self.on_last_listener = on_last_listener
         self.recorder = Recorder(log, record.execution_id, self._room, url_prefix)
         self.resumable = (log.durable or stored is not None) and not plan.obstacles
         """Whether it goes on after a crash: what it would need is stored with each commit."""
@@ -95,7 +87,6 @@ class Execution:
             self.record = replace(record, detail=detail)
         self.runtime: Runtime
         self._log = log
-        self._grace_s = grace_s
         self._loop = asyncio.get_running_loop()
         self._published: dict[str, Published] = {}
         self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
@@ -108,8 +99,7 @@ class Execution:
         self._questions = Questions(self.recorder, self._waits)
         self._steering = Steering(self.recorder)
         self.on_settled(self._steering.close)
-        self._listeners = 0
-        self._leaving: asyncio.TimerHandle | None = None
+        self._audience = Audience(on_last_listener == "cancel", grace_s, self._nobody_listens)
         self._subscriptions = Subscriptions(log, record.execution_id)
         self.recorder.on_failed = self.settle
         self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
@@ -150,17 +140,7 @@ class Execution:
         await self._ended.wait()
         if self._error is None:
             return self._value
-        node = getattr(self._error, "node", None)
-        where = getattr(self._error, "where", None)
-        made = self.plan.by_id.get(node or "")
-        operator = made.operator if made else None
-        if isinstance(self._error, RxStreamError):
-            raise located(self._error, operator)
-        place = f"node {node!r} (at {where}) failed: " if node else ""
-        shown = classify(self._error)
-        error = NodeError(f"{place}{shown['code']}: {shown['message']}", node=node, where=where)
-        error.__cause__ = self._error
-        raise located(error, operator)
+        raise raised(self._error, self.plan)
 
     async def wait(self) -> None:
         """Wait until it has ended, whichever way."""
@@ -254,10 +234,7 @@ class Execution:
     def detach(self) -> None:
         """Let it run on without listeners from now on. Raises `AlreadyEnded`."""
         self._check_running()
-        self.on_last_listener = None
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
+        self._audience.never_mind()
 
     def subscribe(
         self,
@@ -269,24 +246,14 @@ class Execution:
         """Write its events to a sink that reads the log and never holds the execution back."""
         return self._subscriptions.add(sink, after, delivery)
 
-    @contextmanager
-    def listening(self) -> Generator[None, None, None]:
-        """Count somebody who listens, for `on_last_listener`."""
-        self._listeners += 1
-        if self._leaving is not None:
-            self._leaving.cancel()
-            self._leaving = None
-        try:
-            yield
-        finally:
-            self._listeners -= 1
-            if not self._listeners and self.on_last_listener == "cancel" and not self.ended:
-                self._leaving = self._loop.call_later(self._grace_s, self._nobody_listens)
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return self._audience.count
 
-    def _nobody_listens(self) -> None:
-        self._leaving = None
-        if not self._settled.done():
-            self.settle(ExecutionCancelled("the last listener left"))
+    def listening(self) -> AbstractContextManager[None]:
+        """Somebody listens meanwhile, for `on_last_listener`."""
+        return self._audience.listening()
 
     def statistics(self) -> ExecutionStatistics:
         """What can be seen of it now."""
@@ -457,6 +424,9 @@ class Execution:
         self.runtime.cut, self.recorder.cut = None, dict
         return self._kept.give_up(cut, said)
 
+    def _nobody_listens(self) -> None:
+        self.settle(ExecutionCancelled("the last listener left"))
+
     def _waits(self, for_answers: bool) -> None:
         """It waits while a question is open."""
         wanted = Status.WAITING if for_answers else Status.RUNNING
@@ -467,9 +437,9 @@ class Execution:
     async def _end(self, error: BaseException | None) -> None:
         duration = self._duration_ms()
         if error is None:
-            self._value = self._result()
+            self._value = result_of(self.plan, self._published)
             try:
-                result = _plain(self._value)
+                result = plain(self._value)
             except CodecError as changed:  # it was recorded, so somebody changed it since
                 await self._end(changed)
                 return
@@ -483,21 +453,11 @@ class Execution:
             self._move(Status.CANCELLED, ended_at=_now(), error=dict(classify(error)))
         else:
             self._error = error
-            shown = self._shown(error)
-            self.recorder.add(EventType.PIPELINE_ERROR, None, {"error": shown})
-            self._move(Status.FAILED, ended_at=_now(), error=dict(shown))
+            told = shown(error)
+            self.recorder.add(EventType.PIPELINE_ERROR, None, {"error": told})
+            self._move(Status.FAILED, ended_at=_now(), error=dict(told))
         self._bound.info("execution ended", status=self.record.status, duration_ms=duration)
         await self.recorder.record(self.record)
-
-    @staticmethod
-    def _shown(error: BaseException) -> ErrorData:
-        shown = classify(error)
-        node = getattr(error, "node", None)
-        if node and repr(node) not in shown["message"]:
-            where = getattr(error, "where", None)
-            place = f"node {node!r} (at {where})" if where else f"node {node!r}"
-            shown["message"] = f"{place}: {shown['message']}"
-        return shown
 
     def _move(self, status: Status, **changes: Any) -> None:
         self.record = replace(self.record, status=move(self.status, status).value, **changes)
@@ -518,15 +478,6 @@ class Execution:
         started = self.record.started_at or self.record.created_at
         return round((_now() - started).total_seconds() * 1_000, 3)
 
-    def _result(self) -> Any:
-        values = {
-            name: None if root.last is NOTHING else root.last
-            for name, root in ((n, self._published[i]) for n, i in self.plan.outputs.items())
-        }
-        if not self.plan.single:
-            return values
-        return next(iter(values.values()), None)
-
     def settle(self, error: BaseException | None) -> None:
         """End it, unless something has ended it already; None is a good end."""
         if not self._settled.done():
@@ -546,9 +497,3 @@ class Execution:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _plain(value: Any) -> Any:
-    """A result as plain data; null when it is too large for an event (its elements are recorded)."""
-    encoded = Encoder().encode(value)
-    return orjson.loads(encoded) if len(encoded) <= MAX_EVENT_BYTES - _ENVELOPE_BYTES else None

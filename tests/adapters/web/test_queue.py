@@ -126,7 +126,7 @@ class TestRestart:
             await parts.until(lambda: execution.recorder.events == 2)
             streaming = asyncio.create_task(streamed_until_cut(http, url, execution.id))
             waiting = asyncio.create_task(asked(http, f"{address}/events?after=2&wait=20"))
-            await parts.until(lambda: execution._listeners == 2)
+            await parts.until(lambda: execution.listeners == 2)
             await engine.drain()
             assert (await streaming).endswith(b"retry: 2000\n\n")
             assert await waiting == (503, "log_abandoned", "2")
@@ -141,7 +141,7 @@ class TestRestart:
             execution = await engine.start("counting", {"count": 1_000})
             server = await serve(engine, port=0, settings=parts.QUICK)
             streaming = asyncio.create_task(streamed_until_cut(http, server.url, execution.id))
-            await parts.until(lambda: execution._listeners == 1)
+            await parts.until(lambda: execution.listeners == 1)
             await server.close()
             assert (await streaming).endswith(b"retry: 2000\n\n")
 
