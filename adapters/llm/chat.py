@@ -33,6 +33,9 @@ from rxstream.models import (
 from rxstream.source import Changes, Source, SourcePort
 from rxstream.stream import Stream, source
 
+_MOST: Final = 64
+"""Elements given on at once."""
+
 _SPENT: Final = "spent"
 _ERROR: Final = "error"
 """Names of rows; those of what was given are numbers."""
@@ -105,8 +108,11 @@ class ChatSource(Source[Element]):
         try:
             async with contextlib.aclosing(self._answer(so_far, port)) as answer:
                 async for batch in answer:
-                    so_far.recording.take(batch)
-                    yield batch
+                    # what is not given on yet waits here, where it costs no state
+                    for start in range(0, len(batch), _MOST):
+                        part = batch[start : start + _MOST]
+                        so_far.recording.take(part)
+                        yield part
         except Exception as error:
             told = classify(error)
             so_far.error = error

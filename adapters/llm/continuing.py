@@ -87,6 +87,8 @@ class Continuing:
             "text": _Channel(before.text),
             "reasoning": _Channel(before.reasoning),
         }
+        self._repeating = False
+        """Whether something is left that was given before and has not come again."""
         self._behind = False
         """Whether this attempt was asked to go on behind what was given."""
         self._gave = False
@@ -143,13 +145,21 @@ class Continuing:
             if prefix is not None:
                 known = known[len(prefix) :] if name == "text" else ""
             channel.expect(known)
+        self._repeating = any(channel.missing for channel in self._channels.values())
 
     def take(self, elements: Iterable[Element]) -> list[Element]:
         """What is new of what the attempt says."""
         found: list[Element] = []
         for element in elements:
             kind = element["type"]
-            if kind in _CHANNELS:
+            if kind == "token" and not self._repeating and element["text"]:
+                text = element["text"]  # the rule below in short: most are such
+                self._said += estimated(text)
+                self._channels["text"].give(text)
+                self.tokens += 1
+                self._gave = True
+                found.append(element)
+            elif kind in _CHANNELS:
                 self._said += estimated(element["text"])
                 self._text(element, found)
             elif kind == "tool_call":
@@ -185,12 +195,12 @@ class Continuing:
             if self._order and self._order[-1][0] == kind:
                 same += self._order.pop()[1]
             self._order.append((kind, same))
-        if not rest:
-            return
-        if channel.missing and self._behind:
-            channel.settle()  # white space at the seam: what was given stays as it is
-        self._whole_or_anew(found)
-        self._give(element, rest, found)
+        if rest:
+            if channel.missing and self._behind:
+                channel.settle()  # white space at the seam: what was given stays as it is
+            self._whole_or_anew(found)
+            self._give(element, rest, found)
+        self._repeating = any(channel.missing for channel in self._channels.values())
 
     def _give(self, element: Element, text: str, found: list[Element]) -> None:
         self._channels[_CHANNELS[element["type"]]].give(text)

@@ -146,14 +146,18 @@ class Entry:
 
     def take(self, elements: Iterable[Element]) -> None:
         """Count what came. Raises `BudgetSpent` when that was too much; never at the end of an answer."""
+        coming = 0
         for element in elements:
             kind = element["type"]
             if kind in ("token", "reasoning"):
-                self._expect(estimated(element["text"]))
+                coming += estimated(element["text"])
             elif kind == "tool_call":
-                self._expect(estimated(str(element["arguments"])))
+                coming += estimated(str(element["arguments"]))
             elif kind == "done":
+                self._expect(coming)
+                coming = 0
                 self._done(element)
+        self._expect(coming)
         if not self._told and self._ledger.budget != _NO_LIMIT:
             self._ledger.check()
 

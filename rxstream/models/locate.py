@@ -7,7 +7,8 @@ callable from the name behind the colon, and the options of whoever asks, to a `
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from rxstream.errors import AuthorError, MissingExtra
@@ -22,17 +23,22 @@ def open_model(name: str | Model, **options: Any) -> Model:
     if not isinstance(name, str):
         return name
     provider, _, model = name.partition(":")
-    found = entry_points(group="rxstream.models", name=provider)
-    if not found or not model:
-        known = sorted(point.name for point in entry_points(group="rxstream.models"))
-        written = ", ".join(f"{each}:NAME" for each in known)
+    known = _providers()
+    if provider not in known or not model:
+        written = ", ".join(f"{each}:NAME" for each in sorted(known))
         raise AuthorError(
             f"{name[:80]!r} names no model: write one of {written}", code="unknown_model"
         )
     try:
-        factory = cast("Callable[..., Model]", next(iter(found)).load())
+        factory = cast("Callable[..., Model]", known[provider].load())
     except ImportError as error:
         raise MissingExtra(
             f"models of {provider} need {error.name}: pip install {error.name}"
         ) from error
     return factory(model, **options)
+
+
+@cache
+def _providers() -> dict[str, EntryPoint]:
+    """Looked up once: it reads a file of each installed package, for which a first token would wait."""
+    return {point.name: point for point in entry_points(group="rxstream.models")}
