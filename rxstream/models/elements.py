@@ -51,6 +51,7 @@ class ToolResult(TypedDict):
     id: Annotated[str, "the call"]
     name: Annotated[str, "the tool"]
     result: NotRequired[Annotated[Any, "what the tool gave"]]
+    brief: NotRequired[Annotated[str, "what the model is told instead of the result"]]
     error: NotRequired[
         Annotated[ErrorData, "`{kind, code, message}`; code `unknown` after a crash"]
     ]
@@ -73,8 +74,31 @@ class Error(TypedDict):
     code: NotRequired[Annotated[str, "which error"]]
 
 
+class Turn(TypedDict):
+    """An agent's model has answered; its calls may still run, and their results begin the next turn."""
+
+    type: Literal["turn"]
+    turn: Annotated[int, "1, 2, 3 …"]
+    usage: Annotated[Mapping[str, Any] | None, "of this answer, as in `done`"]
+    timings: Annotated[Mapping[str, Any], "of this answer, as in `done`"]
+    finish_reason: Annotated[str | None, "as in `done`, or `cancelled`"]
+    history: Annotated[
+        Mapping[str, Any] | None,
+        "how much of the conversation the model was shown: `strategy`, `messages` of `messages_before`, "
+        "about `tokens` of `tokens_before`",
+    ]
+
+
+class JoinedMessage(TypedDict):
+    """A message that was sent while the agent worked has joined the conversation."""
+
+    type: Literal["message"]
+    role: Annotated[Literal["user"], "a person"]
+    content: Annotated[str, "its text"]
+
+
 class Done(TypedDict):
-    """The last element of every whole answer."""
+    """The last element of every whole answer; an agent has one at its end, that sums up all its turns."""
 
     type: Literal["done"]
     text: Annotated[str, "the whole text"]
@@ -88,6 +112,7 @@ class Done(TypedDict):
     finish_reason: Annotated[
         str | None, "`stop`, `length`, `tool_calls`, `content_filter`, or the provider's own word"
     ]
+    turns: NotRequired[Annotated[int, "answers of the model, of an agent"]]
     metadata: NotRequired[Annotated[Mapping[str, Any], "the model, malformed lines, attempts, …"]]
 
 
@@ -99,6 +124,8 @@ ELEMENTS: Final[Mapping[str, Any]] = {
     "tool_result": ToolResult,
     "restarted": Restarted,
     "error": Error,
+    "turn": Turn,
+    "message": JoinedMessage,
     "done": Done,
 }
 """The shape of each element by its `type`."""
