@@ -76,6 +76,11 @@ class Acting(Plugin):
         yield Pair(1, 2)
 
     @action
+    async def confirm(self, what: str) -> bool:
+        """Asks a person."""
+        return await rxs.ask(bool, f"{what}?")
+
+    @action
     async def wait(self, context: ActionContext) -> AsyncIterator[int]:
         """Waits for ever, and keeps how it ended."""
         try:

@@ -163,6 +163,40 @@ async def test_cancelling_reaches_the_action(plugins: PluginManager) -> None:
     assert execution.record.status == "cancelled"
 
 
+@virtual_time
+async def test_an_action_may_ask_a_person(plugins: PluginManager) -> None:
+    async with rxs.Engine() as engine:
+        execution = await engine.start(acting(plugins, "confirm", {"what": "go"}).graph)
+        async for event in execution.events():
+            if event.event_type == "input_requested":
+                assert event.data["message"] == "go?"
+                await execution.answer(event.data["request_id"], True)
+        assert await execution.result() == {"confirm": True}
+
+
+@BOTH_WAYS
+def test_a_plugin_of_the_older_kind_is_a_step_too(streaming: bool) -> None:
+    class Legacy:
+        name = "legacy"
+
+        async def execute_action_stream(
+            self, action_name: str, params: Any, progress_callback: Any, cancellation_token: Any
+        ) -> Any:
+            progress_callback({"percentage": 50, "message": "half", "status": "running"})
+            for word in params["words"]:
+                assert not cancellation_token.is_cancelled
+                yield word
+
+    plugins = PluginManager()
+    plugins.load(Legacy)
+    step = action_step("legacy.say", params_from={"words": "words"}, plugins=plugins)
+    events = events_of(Pipeline("p", streaming=streaming).add(step), {"words": ["a", "b"]})
+    assert result_of(events)["say"] == ["a", "b"]
+    assert data_of(events, "step_output") == (["a", "b"] if streaming else [])
+    told = [said["message"] for said in data_of(events, "step_progress")]
+    assert told == (["half"] if streaming else [])
+
+
 def test_what_is_too_much_for_a_result_is_refused(
     plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +233,16 @@ def test_after_a_crash_it_goes_on_where_it_marked_its_place(plugins: PluginManag
     pipeline.add(action_step("acting.last", {"to": 4}, plugins=plugins))
     assert crash_everywhere(pipeline.graph) > 4
     assert set(Acting.begun) == {0, 1, 2, 3, 4}
+
+
+def test_of_a_step_with_each_every_call_has_its_own_place(plugins: PluginManager) -> None:
+    pipeline = Pipeline("p", streaming=Streaming(True, flush_interval_ms=0), resumable=True)
+    step = action_step("acting.count", params_from={"to": "item"}, plugins=plugins)
+    pipeline.add(step, each="items", concurrency=2)
+    assert run(pipeline.run({"items": [1, 2]}))["count"] == [{"count": [0]}, {"count": [0, 1]}]
+    items = {"data": {"items": [3, 2, 3]}}
+    by = lambda seen: {node: sorted(map(str, items)) for node, items in seen.items()}  # noqa: E731  # calls run side by side
+    assert crash_everywhere(pipeline.graph, items, by=by) > 5
 
 
 async def test_it_runs_nowhere_else(plugins: PluginManager) -> None:
