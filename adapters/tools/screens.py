@@ -47,7 +47,7 @@ class Shot:
     """The whole desktop, then each monitor."""
     size: tuple[int, int]
     """Of the picture: on some screens more pixels than the area has."""
-    bgrx: bytes
+    bgrx: bytes | bytearray
     """Blue, green, red and a byte that says nothing, row by row."""
 
 
@@ -81,7 +81,7 @@ def capture(monitor: int, region: Area | None, display: str | None) -> Shot:
             monitors = tuple(_area(each) for each in screen.monitors)
             area = chosen(monitors, monitor, region)
             shot = screen.grab(asdict(area))
-            return Shot(area, monitor, monitors, (shot.width, shot.height), bytes(shot.bgra))
+            return Shot(area, monitor, monitors, (shot.width, shot.height), shot.raw)
     except (ScreenShotError, OSError) as error:
         raise WorldError(_no_screen(display, error), code="no_screen") from error
 

@@ -89,13 +89,12 @@ def screenshot(
         taken_at = datetime.now(UTC)
         yield Output(f"captured {shot.area} of {_called(shot)}\n")
         step(30, "captured; looking for the same picture")
-        image = pictures.pixels(shot.size, shot.bgrx)
-        key = pictures.key(image, making)
+        key = pictures.key(shot.size, shot.bgrx, making)
         picture = kept.get(key)
         cached = picture is not None
         if picture is None:
             step(45, "cropping, scaling and drawing")
-            image = pictures.shaped(image, making)
+            image = pictures.shaped(pictures.pixels(shot.size, shot.bgrx), making)
             step(65, f"encoding {image.width}×{image.height} pixels as {format}")
             picture = pictures.encoded(image, making)
             kept.put(key, picture)

@@ -14,6 +14,8 @@ _NAMES = (
     "steps",
     "streaming",
     "commands",
+    "files",
+    "screens",
     "demo",
     "fanout",
     "durable",
