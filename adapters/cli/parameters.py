@@ -1,7 +1,8 @@
 """Reads `-p name=value`: the text becomes JSON where the parameter's schema takes what the JSON says.
 
 So `-p window=2.5` is a number and `-p names='["a"]'` a list, but a parameter that is text stays text even
-when it looks like a number. Whether the value is right is decided by the graph, not here.
+when it looks like a number. `-p data.file=x` is the value `file` of the parameter `data`. Whether the value
+is right is decided by the graph, not here.
 """
 
 from __future__ import annotations
@@ -52,12 +53,16 @@ def parse(pairs: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip()
-        if not equals or not name:
-            raise Failure(f"-p {pair}: write a parameter as -p name=value", USAGE)
-        if name in values:
-            # the value is not repeated: it may be a secret
+        if not equals or not all(name.split(".")):
+            given = f"{name}=…" if equals else pair  # the value may be a secret
+            raise Failure(f"-p {given}: write a parameter as -p name=value", USAGE)
+        *outer, key = name.split(".")
+        inside: Any = values
+        for part in outer:
+            inside = inside.setdefault(part, {}) if isinstance(inside, dict) else None
+        if not isinstance(inside, dict) or key in inside:
             raise Failure(f"-p {name}=…: parameter {name!r} is given twice: leave one out", USAGE)
-        values[name] = read(text, schema.get("properties", {}).get(name), schema)
+        inside[key] = read(text, schema.get("properties", {}).get(name), schema)
     return values
 
 

@@ -71,7 +71,8 @@ async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None, new
         if left is not None:
             click.echo(f"rxstream: going on with {left.id} (--new starts another)", err=True)
         display = show.choose(json_to, partial(_far_behind, engine.log))
-        display.begin(node.id for node in execution.plan.nodes if node.told)
+        nodes = execution.plan.nodes
+        display.begin(node.id for node in nodes if node.told and not node.spec.quiet)
         async with display, Asking(Here(execution), display) as asking:
             terminal = await follow(engine, execution, display, asking)
         found = execution.statistics().bottleneck

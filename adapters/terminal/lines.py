@@ -36,7 +36,7 @@ class PlainLines:
             yield from self._progress(event.step_id or str(data.get("status")), data)
         elif kind == EventType.STEP_COMPLETE:
             self._told.pop(str(event.step_id), None)
-            yield one_line(f"{event.step_id}: done, {_elements(data)}{_after(data)}")
+            yield one_line(f"{event.step_id}: {_ended(data)}{_after(data)}")
         elif kind == EventType.STEP_ERROR:
             again = (
                 f" (attempt {data.get('attempt')}, trying again)" if data.get("will_retry") else ""
@@ -71,6 +71,18 @@ def _gap(data: dict[str, Any]) -> str:
         return one_line(f"{missed:,} earlier events are no longer available, going on from {first}")
     # another log, or ahead of this one: nobody knows what lies between
     return one_line(f"{data.get('requested')} is no place in this log, going on from {first}")
+
+
+def _ended(data: dict[str, Any]) -> str:
+    """How a node ended; items are of no interest of a step that showed none."""
+    if data.get("skipped"):
+        return "skipped"
+    said = ["done by its fallback" if data.get("fallback") else "done"]
+    if data.get("count") or "output" not in data:
+        said.append(_elements(data))
+    if letters := data.get("dead_letters"):
+        said.append("1 dead letter" if letters == 1 else f"{letters:,} dead letters")
+    return ", ".join(said)
 
 
 def _elements(data: dict[str, Any]) -> str:

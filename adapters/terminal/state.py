@@ -171,6 +171,8 @@ class RunState:
             node.count = data.get("count", node.count)
             node.duration_ms = data.get("duration_ms")
             node.asks.clear()
+            if "output" in data:
+                node.error = None  # a step of a pipeline, which another attempt or the others saved
         elif kind == EventType.INPUT_REQUESTED:
             node.asks[data["request_id"]] = str(data["message"])
         elif kind == EventType.INPUT_RECEIVED:

@@ -123,6 +123,11 @@ class PipelineBlock(_Block):
     description: str = ""
     resumable: bool = Field(False, description="Refuse it if it could not go on after a crash.")
     resources: dict[str, int] | None = None
+    result: str | None = Field(
+        None,
+        pattern=_NAME,
+        description="The step whose result is the pipeline's; all steps if left out.",
+    )
     plugins: list[str] = Field(
         [],
         description="Plugins beside the installed ones: package.module, package.module:Class, or the path of "

@@ -52,6 +52,7 @@ def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = 
         streaming=Streaming(**block.streaming.model_dump()),
         resumable=block.resumable,
         resources=block.resources,
+        result=block.result,
     )
     for index, step in enumerate(block.steps):
         where = f"{file}: steps[{index}]"

@@ -27,12 +27,15 @@ class Ending(Member):
         before: Mapping[str, frozenset[str]],
         order: Sequence[str],
         family: Family,
+        result: str | None = None,
     ) -> None:
         super().__init__(family)
         self.steps = steps
         self.before = before
         """For each step all it comes after, directly or not."""
         self.order = order
+        self.result = result
+        """The step whose result is all that is given."""
         self.undone: list[str] = []
         self.errors: dict[str, Exception] = {}
         """Errors of this life as they were raised."""
@@ -50,7 +53,7 @@ class Ending(Member):
         name = failed(self.entries, self.order)
         if name is None:
             if self.credit() > 0:
-                self.emit([folded(self.entries, self.order)])
+                self.emit([self._whole()])
                 self.finish()
         elif self.done:
             error = self.errors.get(name) or restore_error(self.entries[name][1])
@@ -60,6 +63,13 @@ class Ending(Member):
             self.under_way = True
             self.runtime.spawn(self, self._undo())
         return False
+
+    def _whole(self) -> dict[str, Any]:
+        """The result of the pipeline."""
+        assert self.entries is not None
+        if self.result is None:
+            return folded(self.entries, self.order)
+        return dict(self.entries.get(self.result, ("skipped", {}))[1])
 
     async def _undo(self) -> None:
         assert self.entries is not None

@@ -86,9 +86,10 @@ class Pipeline:
     """A DAG of steps; data goes in as a dict and comes out as a dict.
 
     A step's data is what the pipeline was given, updated with the results of all steps it comes after; the
-    result is that of all steps. `streaming` shows what the steps show and how far they are; without it the
-    result is the same and only the lifecycle is recorded. `slos` are promises that are judged over all its
-    executions on an engine; one that is broken is an `slo_breached` event of the execution that broke it.
+    result is that of all steps, or of the one that `result` names. `streaming` shows what the steps show
+    and how far they are; without it the result is the same and only the lifecycle is recorded. `slos` are
+    promises that are judged over all its executions on an engine; one that is broken is an `slo_breached`
+    event of the execution that broke it.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Pipeline:
         resumable: bool = False,
         resources: Mapping[str, int] | None = None,
         slos: Sequence[SLO] = (),
+        result: str | None = None,
     ) -> None:
         check_name(name, author_line())
         self.name = name
@@ -108,6 +110,8 @@ class Pipeline:
         self.resumable = resumable
         self.resources = dict(resources or {})
         self.slos = _promised(name, slos)
+        self.result = result
+        """The step whose result is the pipeline's; all that is known if None."""
         self._steps: dict[str, _Added] = {}
 
     @classmethod
@@ -234,6 +238,11 @@ class Pipeline:
                         f"{self.name!r} does not have: its steps are {', '.join(self._steps)}",
                         where=added.where,
                     )
+        if self.result is not None and self.result not in self._steps:
+            raise GraphError(
+                f"the result of pipeline {self.name!r} is that of {self.result!r}, which it does not have: "
+                f"its steps are {', '.join(self._steps)}"
+            )
         sorter = TopologicalSorter({name: added.after for name, added in self._steps.items()})
         try:
             return list(sorter.static_order())
@@ -276,7 +285,7 @@ class Pipeline:
             OperatorSpec(
                 "result",
                 "unit",
-                make=lambda: Ending(settings, before, order, family),
+                make=lambda: Ending(settings, before, order, family, self.result),
                 resumable=True,
                 quiet=True,
             ),

@@ -44,6 +44,11 @@ class Step:
         """
         raise NotImplementedError
 
+    @property
+    def attempt(self) -> int:
+        """Which attempt of its call a run is, from 1, also after a crash. Raises `AuthorError` outside."""
+        return _call().backoff.failures + 1
+
     async def emit_progress(self, fraction: float | None, message: str | None = None) -> None:
         """Say how far this run is: 0 to 1, or None when nobody knows. Raises `AuthorError` outside a run."""
         _call().progress(fraction, message)

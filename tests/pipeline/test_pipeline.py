@@ -320,3 +320,38 @@ def test_it_is_drawn_as_a_graph() -> None:
     assert plan.by_id["square"].arguments["each"] == "rows"
     assert plan.obstacles == ()
     assert "square" in plan.mermaid()
+
+
+async def first(data: dict[str, Any]) -> dict[str, Any]:
+    return {"first": True}
+
+
+class TestTheResult:
+    def test_is_that_of_one_step_if_it_says_so(self) -> None:
+        pipeline = Pipeline("p", result="last").add(first, name="first")
+        pipeline.add(first, name="last", after="first")
+        assert run(pipeline.run({"given": 1})) == {"first": True}
+
+    def test_is_nothing_of_one_that_was_skipped(self) -> None:
+        pipeline = Pipeline("p", result="first").add(first, name="first", when="never")
+        assert run(pipeline.run({"given": 1})) == {}
+
+    def test_of_a_step_that_is_not_there_is_refused(self) -> None:
+        with pytest.raises(GraphError, match="is that of 'las', which it does not have: its steps"):
+            _ = Pipeline("p", result="las").add(first, name="last").graph
+
+
+def test_a_step_knows_which_attempt_it_is() -> None:
+    attempts: list[int] = []
+
+    class Counted(Step):
+        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+            attempts.append(self.attempt)
+            if self.attempt < 3:
+                raise OSError("not yet")
+            return {}
+
+    run(Pipeline("p").add(Counted, retry=3).run())
+    assert attempts == [1, 2, 3]
+    with pytest.raises(AuthorError):
+        _ = Counted().attempt

@@ -18,7 +18,7 @@ class Adds(Step):
     """Shows a few items and adds up what it finds."""
 
     def __init__(self, name: str, pause: float, items: int) -> None:
-        self.name, self.pause, self.items = name, pause, items
+        self.name, self.pause, self.items = name, pause, items  # type: ignore[misc]  # one name an object
 
     async def run(self, data: dict[str, Any]) -> AsyncIterator[Any]:
         for number in range(self.items):

@@ -53,7 +53,22 @@ def test_a_value_may_hold_an_equals_sign() -> None:
     assert parse(["query=a=b"], {"properties": {"query": {"type": "string"}}}) == {"query": "a=b"}
 
 
-@pytest.mark.parametrize("pairs", [["path"], ["=x"], ["key=hunter2", "key=hunter2"]])
+def test_a_dotted_name_is_a_value_inside() -> None:
+    found = parse(["data.file=x.csv", "data.limit.most=5", 'data.names=["a"]', "n=1"], {})
+    assert found == {"data": {"file": "x.csv", "limit": {"most": 5}, "names": ["a"]}, "n": 1}
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        ["path"],
+        ["=x"],
+        ["key=hunter2", "key=hunter2"],
+        ["data.=hunter2"],
+        ["data.a=1", "data.a.b.c=hunter2"],
+        ["data.a=1", "data=hunter2"],
+    ],
+)
 def test_what_is_no_pair_is_refused_without_showing_a_value(pairs: list[str]) -> None:
     with pytest.raises(Failure) as refused:
         parse(pairs, {})

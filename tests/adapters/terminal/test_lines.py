@@ -66,3 +66,16 @@ def test_a_question_and_its_answer_are_told() -> None:
         event("input_requested", asked, "ask"),
         event("input_received", {"request_id": "ask-1", "value": True, "by": "ann"}, "ask"),
     ) == ["ask asks: publish it?", "ask: answered by ann: true"]
+
+
+def test_the_end_of_a_step_of_a_pipeline_says_what_matters() -> None:
+    def ended(**data: object) -> list[str]:
+        whole = {"output": {}, "count": 0, "duration_ms": 100, **data}
+        return told(event("step_complete", whole, "s"))
+
+    assert ended() == ["s: done in 0.10 s"]
+    assert ended(count=2, dead_letters=1) == ["s: done, 2 elements, 1 dead letter in 0.10 s"]
+    assert ended(dead_letters=20, fallback=True) == [
+        "s: done by its fallback, 20 dead letters in 0.10 s"
+    ]
+    assert ended(skipped=True) == ["s: skipped in 0.10 s"]
