@@ -31,6 +31,8 @@ CONNECT_S: Final = 30.0
 _ERROR_BYTES: Final = 64 * 1024
 _MEASURABLE_S: Final = 0.02
 """What came in less time came at once, and says nothing of the model's pace."""
+_SECRET: Final = 8
+"""Characters of a key that is worth hiding; a shorter one is part of any word."""
 _REST_S: Final = 0.05
 """How long the end of the body is waited for behind the end of the answer."""
 
@@ -132,7 +134,7 @@ class HTTPModel:
                 if tokens > 1 and ended_at - first_at >= _MEASURABLE_S:
                     timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
             yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
-            if decoder.ended and not address.close:
+            if decoder.ended and address.url.startswith("https:"):
                 await _read_out(response)
 
     @contextlib.asynccontextmanager
@@ -149,6 +151,11 @@ class HTTPModel:
             if response.status != 200:
                 said = _read(await response.content.read(_ERROR_BYTES))
                 raise refusal(response.status, said, response.headers, self._hints)
+            if not address.url.startswith("https:") and response.connection is not None:
+                # a new connection costs little, and some servers close those they said they keep
+                protocol = response.connection.protocol
+                if protocol is not None:
+                    protocol.force_close()
             try:
                 yield response
             finally:
@@ -158,7 +165,7 @@ class HTTPModel:
         """What a reader can act on, of what the network or the server said; never the key."""
         if isinstance(error, ModelError):
             message = f"{self.name}: {error.message}"
-            if key and key in message:
+            if key and len(key) >= _SECRET and key in message:
                 message = message.replace(key, "…")
             return ModelError(
                 message,

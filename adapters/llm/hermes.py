@@ -89,7 +89,7 @@ class OneCall(ChatDecoder):
             )
         if any(element["type"] == "tool_call" for element in found):
             self.last = self.whole = True
-            self.finish_reason = "tool_calls"
+            self.finish_reason = self.finish_reason or "tool_calls"
 
 
 def _calls(question: Question) -> bool:

@@ -10,9 +10,9 @@ from rxstream.adapters.llm import retrying
 from tests.adapters.llm.aimock import aimock
 from tests.adapters.llm.faults import faulty
 from tests.adapters.llm.provider import Provider, serving
-from tests.adapters.llm.real import fetched, model
+from tests.adapters.llm.real import fetched, model, running
 
-__all__ = ["aimock", "faulty", "fetched", "model", "provider"]
+__all__ = ["aimock", "faulty", "fetched", "model", "provider", "running"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from rxstream.adapters.llm import fetch
+from rxstream.adapters.llm import LocalEndpoint, fetch, local
 from rxstream.errors import WorldError
 
 _cache: Path | None = None  # several conftest files import the fixture, and each would fetch
@@ -29,6 +31,16 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pytest.skip(f"missing: the local model's file ({error.message})")
         _cache = made
     return _cache
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(fetched: Path) -> AsyncIterator[LocalEndpoint]:
+    """The model, running for all tests of a file, which are on one loop."""
+    pytest.importorskip("xllamacpp", reason="missing: xllamacpp (the extra `local`)")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", os.fspath(fetched))
+        async with local() as endpoint:
+            yield endpoint
 
 
 @pytest.fixture
