@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ def counted() -> None:
 
 @pytest.mark.usefixtures("counted")
 async def test_a_fork_bomb_does_not_spread(tmp_path: Path) -> None:
-    done = await ran(tmp_path, ":(){ :|:& };: ; sleep 5", processes=30, seconds=0.5)
+    done = await ran(tmp_path, ":(){ :|:& };: ; sleep 5", processes=30, seconds=0.3)
     assert "Resource temporarily unavailable" in done.stderr
 
 
@@ -142,7 +144,7 @@ async def test_files_can_be_open_up_to_a_number(tmp_path: Path) -> None:
 
 
 async def test_endless_output_is_read_thrown_away_and_ended(tmp_path: Path) -> None:
-    done = await ran(tmp_path, "yes", output=10_000, seconds=0.5)
+    done = await ran(tmp_path, "yes", output=10_000, seconds=0.2)
     assert len(done.stdout) == 10_000
     assert done.dropped > 0
     assert done.ended.ended_by == "time"
@@ -167,7 +169,7 @@ async def test_endless_output_is_read_thrown_away_and_ended(tmp_path: Path) -> N
     ],
 )
 async def test_whatever_it_does_it_ends_with_its_time(tmp_path: Path, code: str) -> None:
-    done = await ran(tmp_path, code, seconds=0.3)
+    done = await ran(tmp_path, code, seconds=0.15)
     assert done.exit_code != 0
 
 
@@ -176,11 +178,67 @@ async def test_killing_everybody_kills_only_itself(tmp_path: Path) -> None:
     assert done.ended.ended_by in (None, "time")
 
 
-async def test_what_goes_on_after_its_command_ends(tmp_path: Path) -> None:
+async def test_nothing_goes_on_after_its_command(tmp_path: Path) -> None:
     code = "(setsid sh -c 'sleep 0.5; echo late > late') & disown; exit 0"
     done = await ran(tmp_path, code)
     assert done.exit_code == 0
     assert not (tmp_path / "late").exists()
+
+
+ORPHANED = """
+import asyncio
+from rxstream.adapters.tools.sandbox import Sandbox
+
+async def main():
+    command = ["sh", "-c", "echo up; setsid sleep 1000"]
+    async with Sandbox(environment={"MARK": MARK}).start(command) as running:
+        await running.read()
+        print("up", flush=True)
+        await running.read()
+
+asyncio.run(main())
+"""
+
+
+def test_it_ends_when_whoever_started_it_is_killed() -> None:
+    mark = uuid.uuid4().hex
+    code = ORPHANED.replace("MARK}", f"{mark!r}}}")
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == b"up\n"
+        assert alive(mark)
+        started.kill()
+    deadline = time.monotonic() + 5
+    while alive(mark) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert alive(mark) == []
+
+
+SOMEBODY = """
+import asyncio, os, sys
+from rxstream.adapters.tools.sandbox import Limits, Sandbox
+import encodings.idna
+
+async def main():
+    box = Sandbox(limits=Limits(processes=30, seconds=0.5))
+    await box.run(["true"])  # whatever is imported late is imported while it can be read
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    groups.kind = lambda: None
+    done = await box.run(["bash", "-c", "for i in {1..40}; do sleep 9 & done; wait"])
+    print(box.describe()["processes"], done.stderr)
+
+from rxstream.adapters.tools import sandbox_groups as groups
+asyncio.run(main())
+"""
+
+
+def test_processes_of_anybody_but_root_are_counted_by_the_kernel() -> None:
+    ran = subprocess.run([sys.executable, "-c", SOMEBODY], capture_output=True, text=True)
+    assert ran.stdout.startswith("by the kernel "), ran.stderr
+    assert "Resource temporarily unavailable" in ran.stdout
 
 
 # --- and what others get -----------------------------------------------------------------------
