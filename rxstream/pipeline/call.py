@@ -103,6 +103,8 @@ class StepCall(Call):
             return
         if not streaming.enabled or unit.runtime.shower is None:
             self.shown, self.mark = self.given, mark
+            if mark is not None:  # not shown, and stored all the same
+                unit.change(self.index)
             return
         await unit.runtime.shower.room()
         self.waiting.append(item)

@@ -227,9 +227,12 @@ def test_a_fallback_begins_at_the_beginning(plugins: PluginManager) -> None:
     assert Acting.begun == [0, 0]
 
 
-def test_after_a_crash_it_goes_on_where_it_marked_its_place(plugins: PluginManager) -> None:
+@pytest.mark.parametrize("streaming", [False, Streaming(True, flush_interval_ms=0)])
+def test_after_a_crash_it_goes_on_where_it_marked_its_place(
+    plugins: PluginManager, streaming: bool | Streaming
+) -> None:
     Acting.begun.clear()
-    pipeline = Pipeline("p", streaming=Streaming(True, flush_interval_ms=0), resumable=True)
+    pipeline = Pipeline("p", streaming=streaming, resumable=True)
     pipeline.add(action_step("acting.last", {"to": 4}, plugins=plugins))
     assert crash_everywhere(pipeline.graph) > 4
     assert set(Acting.begun) == {0, 1, 2, 3, 4}
