@@ -139,6 +139,8 @@ async def _converse(
     )
     try:
         await screen.run_async()
+        if interruption.signum is not None:  # textual takes a cancellation for an end
+            raise asyncio.CancelledError
     finally:
         await screen.session.__aexit__(None, None, None)
     return _left(screen.session, store)
@@ -262,8 +264,9 @@ class _Text:
         return self._plain.text().encode(errors="replace")
 
     async def end(self) -> bytes:
-        """What makes the last line whole."""
-        return self._plain.end().encode()
+        """What came since, and what makes the last line whole."""
+        rest = await self.next()
+        return rest + self._plain.end().encode()
 
 
 class _Elements:

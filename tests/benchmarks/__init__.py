@@ -22,6 +22,7 @@ _NAMES = (
     "acknowledgement",
     "cuts",
     "memory",
+    "chat",
     "answers",
     "rivals",
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from rxstream.adapters.llm.weights import find
 from rxstream.adapters.terminal.chat import toolbox
+from rxstream.adapters.terminal.chat.gathering import Gathered
 from rxstream.agent import agent
 from rxstream.errors import MissingExtra
 from rxstream.graph import BoundGraph, graph
-from rxstream.models import open_model
+from rxstream.models import Model, open_model
 from rxstream.stream import Stream
 
 NAME: Final = "chat"
@@ -55,14 +55,14 @@ def bound(
     return graph(drawn).bind(question=question, model=model, tools=list(tools), system=system)
 
 
-@dataclass(frozen=True)
 class Models:
     """Asks any model, with the tools of `toolbox`, as an agent: it goes on after a crash.
 
     `base_url` is where the model's server is, if not at home.
     """
 
-    base_url: str | None = None
+    def __init__(self, base_url: str | None = None) -> None:
+        self._base_url = base_url
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -71,25 +71,28 @@ class Models:
 
     def check(self, model: str, tools: Sequence[str] = ()) -> None:
         """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra` …"""
-        open_model(model, **self._options)
+        self.opened(model)
         provider, _, name = model.partition(":")
-        if provider == "local" and self.base_url is None:
+        if provider == "local" and self._base_url is None:
             find(name)
             if find_spec("xllamacpp") is None:
                 raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
         toolbox.made(tools)
 
+    def opened(self, model: str) -> Model:
+        """The model of that name. Raises `AuthorError`."""
+        return open_model(model, **self._options)
+
     @property
     def _options(self) -> dict[str, Any]:
-        return {} if self.base_url is None else {"base_url": self.base_url}
+        return {} if self._base_url is None else {"base_url": self._base_url}
 
     def __call__(
         self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]
     ) -> Stream[Any]:
         common: dict[str, Any] = {
-            "model": model,
+            "model": Gathered(self.opened(model)),
             "tools": toolbox.made(tools),
-            "model_options": self._options,
         }
         if not model.startswith("local:"):
             return agent(list(messages), **common)

@@ -115,6 +115,8 @@ class ChatScreen(App[None]):
     async def on_mount(self) -> None:
         self._talk = self.query_one("#talk", VerticalScroll)
         self._prompt = self.query_one(Prompt)
+        self._bar = self.query_one("#status", Static)
+        self._panel = self.query_one("#request", Static)
         self._prompt.placeholder = _ASK
         self._prompt.focus()
         self._talk.anchor()
@@ -136,7 +138,7 @@ class ChatScreen(App[None]):
         if self._drawing is not None:
             self._drawing.stop()
             self._drawing = None
-        if not self._stale:
+        if not self._stale or not self._talk.is_attached:
             return
         self._stale = False
         with self.batch_update():
@@ -156,7 +158,7 @@ class ChatScreen(App[None]):
                 self._spinning.resume()
             else:
                 self._spinning.pause()
-        self._status()
+                self._status()
         if not busy and self._waiting:
             self._ask(self._waiting.pop(0))
 
@@ -202,7 +204,7 @@ class ChatScreen(App[None]):
         text = RichText(" · ".join(right), "dim", no_wrap=True)
         room = max(self.size.width - 4 - text.cell_len, 1)
         left.truncate(room, overflow="ellipsis", pad=True)
-        self.query_one("#status", Static).update(left + text)
+        self._bar.update(left + text, layout=False)
 
     # -- what a person does --------------------------------------------------------------------
 
@@ -255,14 +257,13 @@ class ChatScreen(App[None]):
         if wanted is self._request:
             return
         self._request = wanted
-        panel = self.query_one("#request", Static)
-        panel.display = wanted is not None
+        self._panel.display = wanted is not None
         self._prompt.set_class(wanted is not None, "asked")
         self._prompt.yes_or_no = wanted is not None and wanted.yes_or_no
         if wanted is None:
             self._prompt.placeholder = _ASK
             return
-        panel.update(RichText(f"? {printable(wanted.message)}"))
+        self._panel.update(RichText(f"? {printable(wanted.message)}"))
         self._prompt.placeholder = _how_to_answer(wanted)
         self.bell()
 

@@ -13,7 +13,7 @@ from rich.text import Text as RichText
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
@@ -55,6 +55,7 @@ class Growing(Widget):
     def append(self, text: str) -> None:
         """More text."""
         self.length += len(text)
+        before, changed = self._count, self._whole
         *whole, rest = (self._lines[-1] + printable(text).expandtabs(4)).split("\n")
         self._lines[-1:] = [*whole, rest]
         del self._wrapped[self._whole :]
@@ -62,7 +63,12 @@ class Growing(Widget):
             self._wrapped += wrapped(line, self._cells)
         self._whole = len(self._wrapped)
         self._wrapped += wrapped(rest, self._cells)
-        self.refresh(layout=True)
+        if self._count != before or self.last is not None:
+            self.refresh(layout=True)
+        else:
+            # no taller: of the screen only these lines are drawn again
+            height = self._count - changed
+            self.refresh(Region(0, changed, self.size.width, max(height, 1)))
 
     def replace(self, text: str) -> None:
         """Another text."""
@@ -179,8 +185,11 @@ class ThoughtView(Vertical):
             return
         self._version = self._block.version
         if fresh := self._block.text[self._seen :]:
+            begins = not self._seen
             self._seen += len(fresh)
             self._body.append(fresh)
+            if not begins and not self._block.finished:
+                return
         self._fold()
 
     def _fold(self) -> None:
@@ -260,7 +269,8 @@ class CallView(Vertical):
         """A moment has passed."""
         if self.call.state == "running":
             self._spin += 1
-            self._head.update(call_line(self.call, self._spin, max(self.size.width - 2, 20)))
+            line = call_line(self.call, self._spin, max(self.size.width - 2, 20))
+            self._head.update(line, layout=False)
 
     def unfold(self, wanted: bool) -> None:
         """Show all that is kept of it, or the end."""
