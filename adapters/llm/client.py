@@ -28,6 +28,10 @@ from rxstream.models import Delivered, Element, Question, Tell
 SILENCE_S: Final = 120.0
 """How long a model may say nothing before it is given up."""
 CONNECT_S: Final = 30.0
+KEPT: Final = "https:"
+"""Connections that serve several questions. A plain one costs little, and some servers close those they
+said they keep.
+"""
 _ERROR_BYTES: Final = 64 * 1024
 _MEASURABLE_S: Final = 0.02
 """What came in less time came at once, and says nothing of the model's pace."""
@@ -134,7 +138,7 @@ class HTTPModel:
                 if tokens > 1 and ended_at - first_at >= _MEASURABLE_S:
                     timings["tokens_per_second"] = round((tokens - 1) / (ended_at - first_at), 2)
             yield [*elements[:-1], {**done, "timings": {**timings, **done["timings"]}}]
-            if decoder.ended and address.url.startswith("https:"):
+            if decoder.ended and address.url.startswith(KEPT):
                 await _read_out(response)
 
     @contextlib.asynccontextmanager
@@ -151,8 +155,7 @@ class HTTPModel:
             if response.status != 200:
                 said = _read(await response.content.read(_ERROR_BYTES))
                 raise refusal(response.status, said, response.headers, self._hints)
-            if not address.url.startswith("https:") and response.connection is not None:
-                # a new connection costs little, and some servers close those they said they keep
+            if not address.url.startswith(KEPT) and response.connection is not None:
                 protocol = response.connection.protocol
                 if protocol is not None:
                     protocol.force_close()

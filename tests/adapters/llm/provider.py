@@ -38,13 +38,16 @@ class Provider:
     def __init__(self) -> None:
         self.url = ""
         self.parts: list[bytes] = [transcript()]
+        self.pause = 0.0
         self.ending = "well"
         self.status = 200
         self.refusal: Any = {"error": {"message": "no"}}
         self.asked: list[tuple[str | None, Any]] = []
         self.left = asyncio.Event()
+        self.connections: set[Any] = set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.connections.add(request.transport)
         self.asked.append((request.headers.get("Authorization"), await request.json()))
         if self.status != 200:
             return web.json_response(self.refusal, status=self.status)
@@ -53,7 +56,7 @@ class Provider:
         try:
             for part in self.parts:
                 await response.write(part)
-                await asyncio.sleep(0)
+                await asyncio.sleep(self.pause)
             if self.ending == "silent":
                 await asyncio.Event().wait()
         except (asyncio.CancelledError, ConnectionError):

@@ -126,3 +126,14 @@ async def test_a_graph_shows_the_model_and_records_the_tokens(provider: Provider
 def test_a_model_that_is_none_is_an_error_when_the_graph_is_built(model: str) -> None:
     with pytest.raises(AuthorError, match="openai:NAME"):
         chat("?", model=model)
+
+
+@pytest.mark.parametrize(("kept", "connections"), [("http:", 1), ("https:", 3)])
+async def test_a_connection_serves_several_questions_where_it_is_dear(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, kept: str, connections: int
+) -> None:
+    monkeypatch.setattr(client, "KEPT", kept)
+    provider.parts, provider.pause = [transcript()[:99], transcript()[99:]], 0.02
+    for _ in range(3):
+        assert (await ask(provider))["type"] == "done"
+    assert len(provider.connections) == connections
