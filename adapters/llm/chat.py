@@ -143,8 +143,9 @@ class ChatSource(Source[Element]):
                 while (batch := await self._next(answer, ledger)) is not None:
                     entry.take(batch)
                     count += sum(element["type"] == "token" for element in batch)
-                    port.progress(None, _tokens(count))
                     yield batch
+                    # behind the tokens: what is told first is stored first, and they would wait
+                    port.progress(None, _tokens(count))
                     if batch and batch[-1]["type"] == "done":
                         seconds = batch[-1]["timings"].get("duration_ms", 0.0) / 1_000
                         port.progress(100.0, f"{_tokens(count)} in {seconds:.1f} s", "done")

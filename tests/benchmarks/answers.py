@@ -132,7 +132,7 @@ class Bare(Way):
         begun = time.monotonic()
         await self.to.connect(self.address, "/")
         latencies = await self.to.latencies()
-        return self.asking["there"], time.monotonic() - begun, latencies
+        return self.asking.get("there", 0.0), time.monotonic() - begun, latencies
 
 
 @asynccontextmanager
@@ -186,7 +186,7 @@ async def first_tokens(way: Callable[[], Any], count: int) -> list[float]:
     found = []
     async with way() as it:
         for number in range(-3, count):
-            there, _, latencies = await it.ask(count=1, first=FIRST_S)
+            there, _, latencies = await it.ask(count=1, first=FIRST_S, stamped=True)
             if number >= 0:
                 found.append(there + latencies[0])
     return found

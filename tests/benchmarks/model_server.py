@@ -1,8 +1,8 @@
 """A model server that costs next to nothing, run as a process of its own: OpenAI's chat completions.
 
 The last message is JSON: `count` tokens, so many seconds `apart` after `first` seconds, `burst` of them in
-one write. A token that is written by itself is `@ns@`, the clock when it was written; the very first says
-also when the question had come, as `#ns#`. On stdout: its port, then for each connection that was closed
+one write. If `stamped`, a token is `@ns@`, the clock when it was written, and the very first says also when
+the question had come, as `#ns#`. On stdout: its port, then for each connection that was closed
 before its answer had ended `{"left": ns}`. Clocks are the one that all processes of a machine share.
 """
 
@@ -46,7 +46,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         for sent in range(0, count, burst):
             if left.done():
                 return
-            if burst > 1:
+            if not asked.get("stamped"):
                 writer.write(many)
             else:
                 seen = "" if sent else f"#{came}#"
