@@ -59,6 +59,9 @@ async def make_call(unit: AgentUnit, call: AgentCall) -> None:
         call.watch = None
         element = await _performed(unit, call, tool, again)
     call.end(told(element, unit.settings.limits))
+    for sent in unit.memory.waiting("cancel_call", call.id):
+        if sent.recorded:
+            unit.memory.take(sent)
     unit.changed(call)
     await unit.say([element])
 

@@ -166,8 +166,16 @@ class Memory:
         self._dirty.add(f"s{sent.number:06}")
         return sent
 
+    def waiting(self, kind: str, call_id: str | None = None) -> list[Sent]:
+        """What was sent of a kind and waits to take effect, or to have done so."""
+        return [
+            each
+            for each in self.sent
+            if each.value["type"] == kind and call_id in (None, each.value.get("id"))
+        ]
+
     def take(self, sent: Sent) -> None:
-        """It takes effect."""
+        """It has taken effect."""
         self.sent.remove(sent)
         self._gone.add(f"s{sent.number:06}")
         self._dirty.discard(f"s{sent.number:06}")

@@ -24,7 +24,7 @@ _KINDS: Final = {
 }
 
 
-def understood(value: Any, calls: Sequence[AgentCall], turn: int) -> dict[str, Any]:
+def understood(value: Any, calls: Sequence[AgentCall]) -> dict[str, Any]:
     """What was sent, as it is kept. Raises `BadRequest` for what means nothing here."""
     if isinstance(value, str):
         value = {"type": "message", "content": value}
@@ -42,7 +42,7 @@ def understood(value: Any, calls: Sequence[AgentCall], turn: int) -> dict[str, A
     if not isinstance(reason, str):
         raise BadRequest("reason must be a text")
     if kind == "cancel_turn":
-        return {"type": kind, "reason": reason[:500], "turn": turn}
+        return {"type": kind, "reason": reason[:500]}
     running = [call.id for call in calls if call.state != "done"]
     if value.get("id") not in running:
         known = f"there are {', '.join(running)}" if running else "there is none"

@@ -16,7 +16,7 @@ from rxstream.agent.call import AgentCall
 from rxstream.agent.calling import make_call
 from rxstream.agent.history import Shown
 from rxstream.errors import WorldError, classify
-from rxstream.models import BudgetSpent, Element, Model, Question
+from rxstream.models import BudgetSpent, Element, Entry, Model, Question
 
 if TYPE_CHECKING:
     from rxstream.agent.unit import AgentUnit
@@ -32,8 +32,6 @@ class Turns:
         self._watch: asyncio.Timeout | None = None
         """What the answer is waited for in."""
         self._shown: Shown | None = None
-        self._cancelled: str | None = None
-        """Why this turn is to end."""
         self.news = asyncio.Event()
         """Set when something was sent, or the agent is to stop."""
 
@@ -59,11 +57,13 @@ class Turns:
             if not more:
                 await self._finish()
 
+    @property
+    def _cancelled(self) -> bool:
+        """Whether the turn that is under way is to end."""
+        return any(sent.recorded for sent in self._memory.waiting("cancel_turn"))
+
     def cancel(self, reason: str) -> None:
         """End the turn that is under way; what came of it stays."""
-        if self._memory.phase not in ("asking", "answered"):  # nothing is under way
-            return
-        self._cancelled = reason
         for call in self._memory.calls:
             if call.state != "done":
                 call.cancel(reason)
@@ -92,10 +92,13 @@ class Turns:
     def _settle(self) -> None:
         """The turn is over."""
         memory = self._memory
-        cancelled, self._cancelled = self._cancelled, None
-        if cancelled is not None:
+        cancelled = self._cancelled
+        for sent in memory.waiting("cancel_turn"):
+            if sent.recorded:
+                memory.take(sent)
+        if cancelled:
             memory.ended["finish_reason"] = "cancelled"
-        memory.ended |= {"text": memory.text, "more": cancelled is None and bool(memory.calls)}
+        memory.ended |= {"text": memory.text, "more": not cancelled and bool(memory.calls)}
         memory.settle()
         memory.stand("settled")
         self._unit.touch()
@@ -127,17 +130,8 @@ class Turns:
         entry = unit.ledger.answer()
         try:
             async with asyncio.timeout(None) as self._watch:
-                if self._cancelled is not None:  # it was sent before a crash
-                    return
-                answer = self._model.answer(question, memory.delivered, unit.tell)
-                try:
-                    async for batch in answer:
-                        await self._hear(batch)
-                        entry.take(batch)
-                finally:
-                    close = getattr(answer, "aclose", None)
-                    if close is not None:
-                        await close()
+                if not self._cancelled:  # before a crash
+                    await self._listen(self._model, question, entry)
         except TimeoutError:
             if self._watch is None or not self._watch.expired():
                 raise
@@ -148,12 +142,23 @@ class Turns:
             unit.touch()
         if memory.phase != "asking":
             return
-        if self._cancelled is None:
+        if not self._cancelled:
             raise WorldError(
                 f"the answer of {self._model.name} ended without its end: ask again",
                 code="truncated",
             )
         await unit.say([self._answered({"finish_reason": "cancelled"})])
+
+    async def _listen(self, model: Model, question: Question, entry: Entry) -> None:
+        answer = model.answer(question, self._memory.delivered, self._unit.tell)
+        try:
+            async for batch in answer:
+                await self._hear(batch)
+                entry.take(batch)
+        finally:
+            close = getattr(answer, "aclose", None)
+            if close is not None:
+                await close()
 
     async def _hear(self, batch: Sequence[Element]) -> None:
         """Take what the model says, and give it on."""
@@ -222,8 +227,8 @@ class Turns:
     async def _join(self) -> None:
         """Let messages that were sent join, each once it is recorded."""
         unit, memory = self._unit, self._memory
-        while memory.sent:
-            sent = memory.sent[0]
+        while found := memory.waiting("message"):
+            sent = found[0]
             if not sent.recorded:
                 self.news.clear()
                 await self.news.wait()
@@ -240,7 +245,7 @@ class Turns:
         unit, memory = self._unit, self._memory
         go_on = unit.pause()
         unit.tell(None, "waits for a message", "idle")
-        while not (memory.sent or memory.ended["more"] or unit.stopping):
+        while not (memory.waiting("message") or memory.ended["more"] or unit.stopping):
             self.news.clear()
             await self.news.wait()
         go_on()

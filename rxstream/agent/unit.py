@@ -166,7 +166,7 @@ class AgentUnit(Unit):
         """See `engine.steering.Listener`."""
         if self.memory.phase == "over" or self.stopping:
             raise AlreadyEnded("the agent has answered: what is sent now would have no effect")
-        sent = self.memory.receive(understood(value, self.memory.calls, self.memory.turn))
+        sent = self.memory.receive(understood(value, self.memory.calls))
         self.touch()
 
         def recorded() -> None:
@@ -176,17 +176,22 @@ class AgentUnit(Unit):
         return recorded
 
     def act(self, sent: Sent) -> None:
-        """Let what was sent take effect; a message does so with the next turn."""
-        value = sent.value
+        """Let what was sent take effect; a message does so with the next turn.
+
+        What cancels is kept until that has ended which it cancels, so that a crash does not undo it.
+        """
+        value, memory = sent.value, self.memory
         if value["type"] == "cancel_call":
-            self.memory.take(sent)
-            for call in self.memory.calls:
-                if call.id == value["id"] and call.state != "done":
-                    call.cancel(value["reason"])
+            running = [e for e in memory.calls if e.id == value["id"] and e.state != "done"]
+            if not running:
+                memory.take(sent)
+            for call in running:
+                call.cancel(value["reason"])
         elif value["type"] == "cancel_turn":
-            self.memory.take(sent)
-            if value["turn"] == self.memory.turn:
+            if memory.phase in ("asking", "answered"):
                 self.turns.cancel(value["reason"])
+            else:
+                memory.take(sent)
         self.touch()
         self.turns.news.set()
 

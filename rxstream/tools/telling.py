@@ -9,10 +9,11 @@ Every text has a limit, and what is left out is said.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Final
 
 import orjson
+from pydantic import BaseModel
 
 from rxstream.codec import Binary, Encoder
 from rxstream.errors import CodecError, ErrorData, classify
@@ -67,10 +68,14 @@ def success(call_id: str, name: str, result: ToolResult, limits: Limits) -> Elem
     value = result.value
     if isinstance(value, str):
         value = shortened(clean(value), limits.result // _BYTES_A_CHARACTER)
+    encoder = Encoder()
     try:
-        size = len(Encoder().encode(value))
+        encoded = encoder.encode(value)
+        # plain data, that whoever keeps it can store; a `Binary` stays one
+        value = _plain(value) if encoder.take_blobs() else orjson.loads(encoded)
     except CodecError as error:
         return failure(call_id, name, error)
+    size = len(encoded)
     if size > limits.result:
         said = f"the result is {size} bytes of JSON, over the limit of {limits.result}"
         return failure(call_id, name, CodecError(said, code="result_too_large"))
@@ -106,6 +111,20 @@ def clean(text: str) -> str:
     if text.isascii():
         return text
     return text.encode(errors="replace").decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Binary):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, BaseModel):
+        return _plain(dict(value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return orjson.loads(Encoder().encode(value))
 
 
 def _named(value: Any) -> Any:

@@ -6,10 +6,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 import rxstream.tools.calling as calling
 from rxstream.codec import Binary
@@ -325,6 +327,35 @@ async def test_what_cannot_be_encoded_is_an_error_and_what_is_no_character_is_re
     assert (await error(odd, {"value": "object"}))["kind"] == "author"
     assert (await result(odd, {"value": "surrogate"}))["result"] == "?"
     assert isinstance((await result(odd, {"value": "binary"}))["result"], Binary)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture with what is known of it."""
+
+    image: Binary
+    size: tuple[int, int]
+
+
+class Album(BaseModel):
+    """Pictures."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    shots: list[Shot]
+
+
+async def test_a_result_is_plain_data_in_which_only_a_binary_is_what_it_was() -> None:
+    picture = Binary(b"png", "image/png")
+
+    @tool
+    async def shoot(many: bool) -> Any:
+        shot = Shot(picture, (3, 4))
+        return Album(shots=[shot]) if many else {"shot": shot, "at": {1}}
+
+    found = (await result(shoot, {"many": False}))["result"]
+    assert found == {"shot": {"image": picture, "size": [3, 4]}, "at": [1]}
+    found = (await result(shoot, {"many": True}))["result"]
+    assert found == {"shots": [{"image": picture, "size": [3, 4]}]}
 
 
 @pytest.mark.parametrize("streaming", [True, False])
