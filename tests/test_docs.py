@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import sys
 import types
@@ -62,7 +64,8 @@ def test_what_is_said_about_scheduling() -> None:
 
 def test_what_is_said_about_pipelines(tmp_path: Path, monkeypatch: Any) -> None:
     page = DOCS / "pipelines.md"
-    first, failing, measured, promising = re.findall(
+    monkeypatch.chdir(tmp_path)
+    first, failing, letters, asking, measured, promising = re.findall(
         r"```python\n(.*?)```", page.read_text(), re.DOTALL
     )
     space: dict[str, Any] = {}
@@ -75,6 +78,20 @@ def test_what_is_said_about_pipelines(tmp_path: Path, monkeypatch: Any) -> None:
     assert [slo.name for slo in space["promising"].slos] == ["SR >= 0.99", "WCT.p95 <= 2000"]
     exec(compile(failing, str(page), "exec"), space)
     assert space["undone"] == [17]
+    exec(compile(letters, str(page), "exec"), space)
+    assert (space["parsed"]["good"], space["parsed"]["bad"]) == (2, 1)
+    [letter] = space["parsed"]["parse_dead_letters"]
+    assert json.loads(Path("dead-letters.jsonl").read_text()) == letter
+    exec(compile(asking, str(page), "exec"), space)
+
+    async def published() -> Any:
+        execution = await space["asking"].start()
+        while not execution.questions:  # noqa: ASYNC110  # virtual time
+            await asyncio.sleep(0.01)
+        await execution.answer(execution.questions[0].request_id, "publish")
+        return await execution.result()
+
+    assert run(published()) == {"approved": True, "published": True}
 
     [toml] = re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
     module = types.ModuleType("steps")

@@ -281,7 +281,7 @@ class Pipeline:
         read = {other for added in self._steps.values() for other in added.after}
         last = [streams[name] for name in order if name not in read]
         before = {name: self._before(name) for name in order}
-        return Stream(
+        ending: Stream[Any] = Stream(
             OperatorSpec(
                 "result",
                 "unit",
@@ -290,7 +290,9 @@ class Pipeline:
                 quiet=True,
             ),
             last,
+            self._steps[order[-1]].where,
         )
+        return ending if "result" in self._steps else ending.named("result")
 
     def _before(self, name: str) -> frozenset[str]:
         found = {INPUT}

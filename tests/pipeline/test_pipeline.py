@@ -327,6 +327,14 @@ async def first(data: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestTheResult:
+    @pytest.mark.parametrize("name", ["last", "result"])
+    def test_has_a_node_that_is_no_steps(self, name: str) -> None:
+        pipeline = Pipeline("p", resumable=True).add(first, name=name)
+        plan = pipeline.graph.build()
+        [ending] = plan.outputs.values()
+        assert ending in plan.by_id.keys() - {name}
+        assert run(pipeline.run()) == {"first": True}
+
     def test_is_that_of_one_step_if_it_says_so(self) -> None:
         pipeline = Pipeline("p", result="last").add(first, name="first")
         pipeline.add(first, name="last", after="first")
