@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import rxstream as rxs
+from rxstream.models import Element, Question
 from rxstream.stream import Stream
-
-Element = dict[str, Any]
 
 
 def token(text: str) -> Element:
@@ -87,3 +86,31 @@ class Counting:
 
         numbers = [token(f"{i} ") for i in range(self.n)]
         return rxs.source([*numbers, done()]).map_async(slowly, concurrency=1)
+
+
+class Says:
+    """A model that says its scripts in turn; an `asyncio.Event` is waited for, an exception raised."""
+
+    name = "scripted:m"
+
+    def __init__(self, *scripts: Sequence[Any]) -> None:
+        self.scripts = list(scripts)
+        self.questions: list[Question] = []
+        self.closed = 0
+
+    async def answer(
+        self, question: Question, delivered: Any = None, tell: Any = None
+    ) -> AsyncIterator[Sequence[Element]]:
+        self.questions.append(question)
+        try:
+            for item in self.scripts.pop(0):
+                if isinstance(item, asyncio.Event):
+                    await item.wait()
+                elif isinstance(item, Exception):
+                    raise item
+                elif isinstance(item, float):
+                    await asyncio.sleep(item)
+                else:
+                    yield [item]
+        finally:
+            self.closed += 1

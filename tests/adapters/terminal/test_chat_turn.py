@@ -9,7 +9,8 @@ from rxstream.adapters.terminal.chat.blocks import OUTPUT_KEPT, Call, Note, Text
 from rxstream.adapters.terminal.chat.conversation import messages_of
 from rxstream.adapters.terminal.chat.plain import PlainAnswer
 from rxstream.events import StreamEvent, draft, seal
-from tests.adapters.terminal.chat_parts import Element, call, done, output, result, token
+from rxstream.models import Element
+from tests.adapters.terminal.chat_parts import call, done, output, result, token
 
 AT = b"2026-01-01T00:00:%02d.000000Z"
 
