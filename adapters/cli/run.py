@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from rxstream.adapters.cli import failure, logs, parameters, show, stdout, target
+from rxstream.adapters.cli import amounts, failure, logs, parameters, show, stdout, target
 from rxstream.adapters.cli.interruption import interruption
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _LAG: Final = 100_000
     metavar="PATH",
     help="Keep the events in this file; after a crash the same command goes on where it was.",
 )
+@amounts.option
 @click.option("--new", is_flag=True, help="Start another one, also where one could go on.")
 @logs.logging_options
 def run(
@@ -44,27 +46,35 @@ def run(
     pairs: tuple[str, ...],
     jsonl: bool,
     log_path: str | None,
+    resources: tuple[str, ...],
     new: bool,
     verbose: int,
     log_level: str | None,
 ) -> int:
     """Run the graph a TARGET names and print its result."""
     logs.configure(verbose, log_level, default="error")
+    there = amounts.read(resources)
     if not jsonl:
         bound = parameters.bind(target.load(name), pairs)
-        return interruption.run(_run(bound, log_path, None, new))
+        return interruption.run(_run(bound, log_path, there, None, new))
     with stdout.reserved() as descriptor:
         bound = parameters.bind(target.load(name), pairs)
-        return interruption.run(_run(bound, log_path, descriptor, new))
+        return interruption.run(_run(bound, log_path, there, descriptor, new))
 
 
-async def _run(bound: BoundGraph, log_path: str | None, json_to: int | None, new: bool) -> int:
+async def _run(
+    bound: BoundGraph,
+    log_path: str | None,
+    there: Mapping[str, int],
+    json_to: int | None,
+    new: bool,
+) -> int:
     from rxstream.adapters.cli.answerable import Here
     from rxstream.adapters.cli.asking import Asking
     from rxstream.engine import Engine
 
     # it serves no graph, so that what others left in the log is left to them
-    async with Engine(log_path) as engine:
+    async with Engine(log_path, resources=there) as engine:
         with failure.building(bound.name):
             left = None if new or log_path is None else await _left_over(engine, bound)
             execution = left or await engine.start(bound)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rxstream.adapters.cli import failure, logs, show, target
+from rxstream.adapters.cli import amounts, failure, logs, show, target
 from rxstream.adapters.cli.interruption import Interrupted, interruption
 from rxstream.adapters.cli.run import follow
 from rxstream.errors import AlreadyEnded
@@ -65,13 +65,7 @@ _port = click.option(
     show_default=True,
     help="Executions that run at one time; more wait.",
 )
-@click.option(
-    "--resource",
-    "resources",
-    metavar="NAME=AMOUNT",
-    multiple=True,
-    help="What executions may ask for, such as gpu=2; more than once.",
-)
+@amounts.option
 @click.option(
     "--grace",
     type=click.FloatRange(0, 5),
@@ -94,13 +88,13 @@ def serve(
     """Serve graphs over HTTP, SSE and WebSocket until told to stop."""
     logs.configure(verbose, log_level, default="info")
     graphs = [_graph(name) for name in names]
-    amounts = _amounts(resources)
+    there = amounts.read(resources)
     interruption.patience = _PATIENCE
 
     async def main() -> None:
         from rxstream.engine import Engine
 
-        made = Engine(log_path, graphs=graphs, max_running=max_running, resources=amounts)
+        made = Engine(log_path, graphs=graphs, max_running=max_running, resources=there)
         async with (
             made as engine,
             _listening(engine, host, port, partial(_put_away, engine, grace)),
@@ -108,19 +102,6 @@ def serve(
             await _for_ever()
 
     return _until_told(main)
-
-
-def _amounts(given: Sequence[str]) -> dict[str, int]:
-    amounts = {}
-    for text in given:
-        name, _, amount = text.partition("=")
-        if not name or not (amount.isascii() and amount.isdecimal() and len(amount) <= 9):
-            raise failure.Failure(
-                f"--resource {text!r} is not NAME=AMOUNT with a whole amount, such as gpu=2",
-                failure.USAGE,
-            )
-        amounts[name] = int(amount)
-    return amounts
 
 
 @click.command()

@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from rxstream.engine.requirements import Requirements, listed, unavailable
 from rxstream.errors import InvalidParameters
 from rxstream.graph.plan import Node
+
+_HINT: Final = ": give the engine as much, by Engine(resources=…) or --resource NAME=AMOUNT"
 
 
 def with_nodes(
@@ -38,12 +41,13 @@ def with_nodes(
     problem = unavailable(held, totals)
     if problem:
         who = ", ".join(f"{node.id} ({node.operator})" for node in needing)
-        raise _wrong(f"{problem}; {listed(held)} are needed by {who}", totals)
+        raise _wrong(f"{problem}; {listed(held)} are needed by {who}{_HINT}", totals)
     for node in needing:
         problem = unavailable(node.spec.resources, held or totals)
         if problem:
             where = ", which is what its execution asks for" if held else ""
-            raise _wrong(f"{problem}{where}; {node.id} ({node.operator}) needs it", totals)
+            hint = "" if held else _HINT
+            raise _wrong(f"{problem}{where}; {node.id} ({node.operator}) needs it{hint}", totals)
     return replace(asked, resources=held)
 
 

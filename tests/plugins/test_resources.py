@@ -119,7 +119,8 @@ class TestStreams:
                 await engine.start(drawn)
             assert raised.value.message == (
                 "resources: no resource is named 'gpu': there is none; 1 gpu are needed by "
-                "needing.draw_1 (needing.draw)"
+                "needing.draw_1 (needing.draw): give the engine as much, by Engine(resources=…) or "
+                "--resource NAME=AMOUNT"
             )
         async with rxs.Engine(resources={"gpu": 1}) as engine:
             with pytest.raises(InvalidParameters, match="2 gpu can never be had"):

@@ -18,6 +18,13 @@ class Count(Step):
         return {"counted": data.get("n", 3)}
 
 
+class Draw(Step):
+    resources = {"gpu": 1}
+
+    async def run(self, data):
+        return {"drawn": True}
+
+
 async def fail(data):
     raise OSError("no disk")
 
@@ -95,3 +102,14 @@ def test_a_wrong_file_is_one_line(rxstream: Any, target: str, line: str) -> None
     raises = {"name": "p", "steps": [{"step": "broken:Step"}]}
     rxstream.write("flows/raises.json", json.dumps(raises))
     assert rxstream.run("run", target) == (2, "", [f"rxstream: {line}"])
+
+
+def test_what_a_step_needs_is_given_on_the_command_line(rxstream: Any) -> None:
+    rxstream.write("flows/draws.toml", 'name = "draws"\n[[steps]]\nstep = "steps:Draw"\n')
+    status, out, said = rxstream.run("run", "flows/draws.toml")
+    assert (status, out) == (2, "")
+    assert said[0].endswith(
+        "draw (step) needs it: give the engine as much, by Engine(resources=…) or --resource NAME=AMOUNT"
+    )
+    status, out, said = rxstream.run("run", "flows/draws.toml", "--resource", "gpu=1")
+    assert (status, json.loads(out)) == (0, {"drawn": True})
