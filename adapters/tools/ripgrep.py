@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from rxstream.adapters.tools.confined import Confined
 from rxstream.adapters.tools.searching import Matcher
 from rxstream.adapters.tools.working import Watch
+from rxstream.errors import WorldError
 
 _OPTIONS: Final = (
     *("--no-config", "--color=never", "--no-heading", "--null", "--line-number", "--byte-offset"),
@@ -141,3 +142,6 @@ def _candidates(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[tupl
             number, offset, _ = line.split(b":", 2)
             yield os.fsdecode(path), int(number), int(offset)
             rest = left
+    # 2 says that some file could not be read, which we see ourselves
+    if not watch.late and (status := process.wait()) not in (0, 1, 2):
+        raise WorldError(f"ripgrep died ({status}), so not all was searched: try again")

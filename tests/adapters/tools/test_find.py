@@ -378,6 +378,30 @@ async def test_a_search_that_is_cancelled_ends_with_its_ripgrep(
     assert [child.name() for child in psutil.Process().children() if child.name() == "rg"] == []
 
 
+async def test_a_ripgrep_that_dies_is_no_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = folder.parent / "rg"
+    program.write_text('#!/bin/sh\ncase "$*" in *"-- -") exit 1;; esac\nkill -9 $$\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("rxstream.adapters.tools.ripgrep.shutil.which", lambda name: str(program))
+    error = (await found(folder, text="needle")).error
+    assert error is not None
+    assert error["message"] == "ripgrep died (-9), so not all was searched: try again"
+
+
+async def test_a_ripgrep_that_understands_nothing_is_not_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = folder.parent / "rg"
+    program.write_text("#!/bin/sh\nexit 2\n")  # one too old for our options
+    program.chmod(0o755)
+    monkeypatch.setattr("rxstream.adapters.tools.ripgrep.shutil.which", lambda name: str(program))
+    said = await found(folder, text="needle")
+    assert said.result["found"] == 5
+    assert said.result["by"] == "rxstream"
+
+
 async def test_links_are_neither_followed_nor_searched(folder: Path, ripgrep: bool) -> None:
     lay(folder.parent, {"outside/file": "needle outside\n"})
     os.symlink("../outside", folder / "link")
