@@ -23,8 +23,11 @@ from rxstream.errors import WorldError
 USER: Final = 1000
 """Who the command is inside, user and group; outside it stays whoever runs this."""
 INSTALL: Final = (
-    "install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap), "
-    "or allow it to run without: sandbox=None, allow_unsandboxed=True"
+    "install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap), or "
+    "allow commands to run without: sandbox=None, allow_unsandboxed=True"
+)
+ALLOW: Final = (
+    "allow user namespaces, or allow commands to run without: sandbox=None, allow_unsandboxed=True"
 )
 
 _PROGRAMS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -57,9 +60,9 @@ _OF_ETC: Final = (
     "timezone",
 )
 _OF_ETC_WITH_NETWORK: Final = ("gai.conf", "host.conf", "resolv.conf")
-_PROC_READ_ONLY: Final = ("acpi", "bus", "driver", "fs", "irq", "pressure", "scsi", "sys", "tty")
 _PROC_BLANK: Final = ("kallsyms", "keys", "key-users", "latency_stats", "sched_debug", "timer_list")
 """World-readable, and about the host; with them whatever is for the host's root alone."""
+_WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _TRIED_S: Final = 10
 
 
@@ -110,7 +113,9 @@ def found() -> Bubblewrap:
         if tried.returncode == 0:
             return made
     lines = tried.stderr.strip().splitlines() or ["it said nothing"]
-    raise WorldError(f"bubblewrap does not work on this machine ({lines[-1]})", code="no_sandbox")
+    raise WorldError(
+        f"bubblewrap does not work on this machine ({lines[-1]}): {ALLOW}", code="no_sandbox"
+    )
 
 
 def apart(made: Bubblewrap, *, network: bool) -> list[str]:
@@ -136,21 +141,10 @@ def seen(
     for name in (*_OF_ETC, *(_OF_ETC_WITH_NETWORK if network else ())):
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     yield from ("--proc", "/proc")
-    for name in _PROC_READ_ONLY:
-        yield from ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
-    for name in _blank():
-        yield from ("--ro-bind", "/dev/null", f"/proc/{name}")
-    yield from (
-        "--dev",
-        "/dev",
-        "--size",
-        str(scratch),
-        "--tmpfs",
-        "/dev/shm",
-        "--remount-ro",
-        "/dev",
-    )
-    yield from ("--size", str(scratch), "--tmpfs", "/tmp", "--symlink", "../tmp", "/var/tmp")
+    yield from _proc()
+    size = ("--size", str(scratch), "--tmpfs")
+    yield from ("--dev", "/dev", *size, "/dev/shm", "--remount-ro", "/dev")
+    yield from (*size, "/tmp", "--symlink", "../tmp", "/var/tmp")
     for path in readable:
         yield from ("--ro-bind", path, path)
     for path in writable:
@@ -159,14 +153,19 @@ def seen(
 
 
 @functools.lru_cache(maxsize=1)
-def _blank() -> tuple[str, ...]:
+def _proc() -> tuple[str, ...]:
+    """What is not about processes: folders read-only, files that are root's or can be written blank."""
+    words: list[str] = []
     with os.scandir("/proc") as entries:
-        return tuple(
-            entry.name
-            for entry in entries
-            if entry.is_file(follow_symlinks=False)
-            and (entry.name in _PROC_BLANK or not entry.stat().st_mode & stat.S_IROTH)
-        )
+        for entry in entries:
+            if entry.name.isdigit() or entry.is_symlink():
+                continue
+            mode = entry.stat().st_mode
+            if stat.S_ISDIR(mode):
+                words += ("--ro-bind", entry.path, entry.path)
+            elif entry.name in _PROC_BLANK or mode & _WRITABLE or not mode & stat.S_IROTH:
+                words += ("--ro-bind", "/dev/null", entry.path)
+    return tuple(words)
 
 
 def opened(made: Bubblewrap, names: Mapping[str, str] | None = None) -> Files:

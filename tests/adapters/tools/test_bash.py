@@ -238,6 +238,20 @@ def test_a_machine_without_bubblewrap_is_told_what_to_install(
     assert caught.value.code == "no_sandbox"
 
 
+def test_a_bubblewrap_that_cannot_work_here_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sandbox_bwrap, "found", sandbox_bwrap.found.__wrapped__)
+    with pytest.raises(WorldError, match=r"create new namespace.*allow user"):
+        bash(tmp_path)
+
+
 async def test_many_commands_at_once_are_apart(tmp_path: Path) -> None:
     tool = made(tmp_path)
     calls = await asyncio.gather(
