@@ -17,8 +17,12 @@ from rxstream.stream import Stream
 from rxstream.testing import SlowSink, virtual_time
 
 
+def double(number: int) -> int:
+    return number * 2
+
+
 def doubled() -> Any:
-    return ops.map(lambda number: number * 2)
+    return ops.map(double)
 
 
 class Colour:
