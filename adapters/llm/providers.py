@@ -1,8 +1,7 @@
 """The providers: what stands before the colon of a model's name, as entry points of `rxstream.models`.
 
 Each is a function from the name behind the colon and the options of whoever asks to a `Model`. Another
-package adds one by an entry point of its own. `continues` says whether the provider goes on behind the
-beginning of an answer; it is believed only where a test has seen it.
+package adds one by an entry point of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
+from typing import TypedDict, Unpack
 
 from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, at
@@ -20,14 +20,27 @@ from rxstream.adapters.llm.ollama import Ollama
 from rxstream.adapters.llm.openai import OpenAIChat
 from rxstream.adapters.llm.process import local as running
 from rxstream.adapters.llm.responses import OpenAIResponses
+from rxstream.adapters.llm.retrying import Retries
 from rxstream.errors import AuthorError
 from rxstream.models import Model, Tell
 
 
-def local(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
+class How(TypedDict, total=False):
+    """What may be said of any of them."""
+
+    continues: bool
+    """Whether it goes on behind the beginning of an answer; assumed only where a test has seen it."""
+    retries: Retries
+    """How often and when it is asked again."""
+
+
+def local(
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
+) -> Model:
     """A model on this machine, fetched and started on first use; with `base_url` one that runs already."""
+    how.setdefault("continues", True)
     if base_url is not None:
-        return _model("local", name, HermesChat(), base_url, api_key, continues=True)
+        return _model("local", name, HermesChat(), base_url, api_key, **how)
 
     @contextlib.asynccontextmanager
     async def reach(tell: Tell) -> AsyncIterator[Address]:
@@ -35,29 +48,29 @@ def local(name: str, *, base_url: str | None = None, api_key: str | None = None)
             # it may close a kept connection just when the next question is sent on it
             yield Address(endpoint.base_url, endpoint.api_key, close=True)
 
-    return HTTPModel(f"local:{name}", HermesChat(), reach, continues=True)
+    return HTTPModel(f"local:{name}", HermesChat(), reach, **how)
 
 
 def openai(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """OpenAI's chat completions. Other servers that speak them know the limit by its older name."""
     dialect = OpenAIChat("max_tokens" if base_url else "max_completion_tokens")
-    return _model("openai", name, dialect, base_url, api_key, "OPENAI_API_KEY", continues=continues)
+    return _model("openai", name, dialect, base_url, api_key, "OPENAI_API_KEY", **how)
 
 
 def openai_responses(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """OpenAI's responses."""
     return _model(
         *("openai-responses", name, OpenAIResponses(), base_url, api_key, "OPENAI_API_KEY"),
-        continues=continues,
+        **how,
     )
 
 
 def compatible(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """Any server that speaks OpenAI's chat completions. Raises `AuthorError` without its `base_url`."""
     if not base_url:
@@ -65,35 +78,33 @@ def compatible(
             f"compatible:{name[:80]} is on no server: give base_url, as http://localhost:8000/v1",
             code="no_base_url",
         )
-    return _model("compatible", name, OpenAIChat(), base_url, api_key, continues=continues)
+    return _model("compatible", name, OpenAIChat(), base_url, api_key, **how)
 
 
 def anthropic(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """Anthropic's messages."""
     return _model(
         *("anthropic", name, AnthropicMessages(), base_url, api_key, "ANTHROPIC_API_KEY"),
-        continues=continues,
+        **how,
     )
 
 
 def gemini(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """Google's Gemini."""
-    return _model(
-        "gemini", name, Gemini(), base_url, api_key, "GEMINI_API_KEY", continues=continues
-    )
+    return _model("gemini", name, Gemini(), base_url, api_key, "GEMINI_API_KEY", **how)
 
 
 def ollama(
-    name: str, *, base_url: str | None = None, api_key: str | None = None, continues: bool = False
+    name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """A model of an Ollama server: the one of `OLLAMA_HOST`, else of this machine."""
     return _model(
         *("ollama", name, Ollama(), base_url or _ollama_host(), api_key, "OLLAMA_API_KEY"),
-        continues=continues,
+        **how,
         hints={
             "no_server": "is it running? ollama serve",
             "unknown_model": f"ollama pull {name[:80]}",
@@ -121,14 +132,14 @@ def _model(
     api_key: str | None,
     key_variable: str = "",
     *,
-    continues: bool = False,
     hints: Mapping[str, str] | None = None,
+    **how: Unpack[How],
 ) -> Model:
     key = f"set {key_variable}, or give api_key" if key_variable else "give api_key"
     return HTTPModel(
         f"{provider}:{name}",
         dialect,
         at(base_url or dialect.address, api_key, key_variable),
-        continues=continues,
+        **how,
         hints={"bad_key": key, **(hints or {})},
     )

@@ -12,7 +12,7 @@ import pytest
 
 from rxstream.adapters.llm import ModelError, chat, local, retrying
 from rxstream.adapters.llm.retrying import Retries
-from rxstream.models import Element
+from rxstream.models import Element, open_model
 from tests.adapters.llm.faulty import Faulty, Said, faulty
 from tests.adapters.llm.provider import WORDS, transcript
 from tests.adapters.llm.reader import Reader
@@ -87,6 +87,23 @@ async def test_a_bad_key_is_not_tried_again() -> None:
         with pytest.raises(ModelError, match="401"):
             await whole(server)
     assert len(server.asked) == 1
+
+
+async def test_how_often_it_is_tried_is_said_of_a_model() -> None:
+    async with faulty(Said(WIRE[:300], "abort")) as server:
+        once = open_model("openai:m", base_url=server.url, api_key="k", retries=Retries(attempts=1))
+        with pytest.raises(ModelError):
+            await chat("Speak.", model=once)
+    assert len(server.asked) == 1
+
+
+async def test_one_that_is_said_to_go_on_is_asked_for_the_rest() -> None:
+    rest = transcript(["gen 🌊", " Schiffe", " — 船", ".\n"])
+    async with faulty(Said(WIRE[: WIRE.index(b"gen")], "abort"), Said(rest)) as server:
+        goes_on = open_model("openai:m", base_url=server.url, api_key="k", continues=True)
+        done = await chat("Speak.", model=goes_on)
+    assert server.asked[1]["messages"][-1] == {"role": "assistant", "content": WORDS[0]}
+    assert done["text"] == WORDS[0] + "gen 🌊 Schiffe — 船.\n"
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
