@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from rxstream.adapters.terminal.text import brief, duration, one_line
+from rxstream.adapters.terminal.remaining import TimeLeft
+from rxstream.adapters.terminal.text import brief, duration, left_over, one_line
 from rxstream.events import EventType, StreamEvent
 
 _PROGRESS_INTERVAL: Final = 2.0
@@ -22,6 +23,7 @@ class PlainLines:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._told: dict[str, float] = {}
+        self._left: dict[str, TimeLeft] = {}
 
     def lines(self, event: StreamEvent) -> Iterator[str]:
         """What to print for the next event, without a newline."""
@@ -36,6 +38,7 @@ class PlainLines:
             yield from self._progress(event.step_id or str(data.get("status")), data)
         elif kind == EventType.STEP_COMPLETE:
             self._told.pop(str(event.step_id), None)
+            self._left.pop(str(event.step_id), None)
             yield one_line(f"{event.step_id}: {_ended(data)}{_after(data)}")
         elif kind == EventType.STEP_ERROR:
             again = (
@@ -55,14 +58,18 @@ class PlainLines:
     def _progress(self, node: str, data: dict[str, Any]) -> Iterator[str]:
         now = self._clock()
         percentage = data.get("percentage")
+        expected = self._left.setdefault(node, TimeLeft())
+        expected.add(now, percentage)
         due = now - self._told.get(node, float("-inf")) >= _PROGRESS_INTERVAL
         if not due and percentage != 100:
             return
         self._told[node] = now
         known = f" {percentage:.0f} %" if isinstance(percentage, int | float) else ""
+        seconds = expected.at(now)
+        left = f" {left_over(seconds)} left" if seconds is not None else ""
         message = f" {data['message']}" if data.get("message") else ""
         if known or message:
-            yield one_line(f"{node}:{known}{message}")
+            yield one_line(f"{node}:{known}{left}{message}")
 
 
 def _gap(data: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from rxstream.adapters.terminal.remaining import TimeLeft
 from rxstream.events import EventType, Progress, StreamEvent
 
 MAX_NODES: Final = 1_000
@@ -73,6 +74,7 @@ class StepView:
     count: int = 0
     rate: Rate = field(default_factory=Rate)
     progress: Progress | None = None
+    left: TimeLeft = field(default_factory=TimeLeft)
     error: str | None = None
     asks: dict[str, str] = field(default_factory=dict)
     """What it asks a person and has no answer to, by request."""
@@ -166,6 +168,7 @@ class RunState:
             node.progress = Progress(
                 data.get("percentage"), data.get("message"), data.get("status")
             )
+            node.left.add(at, node.progress.percentage)
         elif kind == EventType.STEP_COMPLETE:
             node.state = "completed"
             node.count = data.get("count", node.count)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rxstream.adapters.terminal.state import RunState, StepView
-from rxstream.adapters.terminal.text import brief, duration, one_line, printable
+from rxstream.adapters.terminal.text import brief, duration, left_over, one_line, printable
 
 _MARKS: Final = {
     "waiting": Text("○", "dim"),
@@ -102,7 +102,7 @@ def _table(nodes: list[StepView], now: float | None) -> Table:
             Text(f"{node.count:,}" if node.count else "", "cyan"),
             Text(_rate(node, now), "dim"),
             _bar(node),
-            _remark(node),
+            _remark(node, now),
         )
     return table
 
@@ -125,7 +125,7 @@ def _bar(node: StepView) -> RenderableType:
     return ProgressBar(total=100, completed=min(max(progress.percentage, 0), 100), width=20)
 
 
-def _remark(node: StepView) -> Text:
+def _remark(node: StepView, now: float | None) -> Text:
     if node.asks:
         return Text(one_line(f"asks: {next(iter(node.asks.values()))}", 300), "yellow")
     if node.error is not None:
@@ -133,7 +133,12 @@ def _remark(node: StepView) -> Text:
     if node.progress is None:
         return Text("")
     known = node.progress.percentage
-    words = [f"{known:.0f} %" if known is not None else "", node.progress.message or ""]
+    left = node.left.at(now) if now is not None and node.state == "running" else None
+    words = [
+        f"{known:.0f} %" if known is not None else "",
+        f"{left_over(left)} left" if left is not None else "",
+        node.progress.message or "",
+    ]
     return Text(one_line(" ".join(word for word in words if word), 300), "dim")
 
 
