@@ -86,12 +86,12 @@ class Extensions:
 
     def add(self, plugin: LoadedPlugin) -> None:
         """Put in place what was checked, instead of what an older version brought."""
-        self.remove(plugin.name)
         try:
             for tag, kind, encode, decode in plugin.state_types:
                 statecodec.register(tag, kind, encode, decode)
         except AuthorError as error:
             raise PluginError(f"plugin {plugin.name!r}: {error.message}") from error
+        self.remove(plugin.name)
         for kind_name in KINDS:
             space = self._space(kind_name)
             for name, function in plugin.extensions(kind_name).items():

@@ -158,6 +158,25 @@ class TestEverywhere:
         assert ops.more is not before  # type: ignore[attr-defined]  # as above
         assert hasattr(rxs.Stream, "more")
 
+    def test_a_new_version_that_cannot_be_taken_leaves_the_old_in_place(
+        self, plugins: PluginManager, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "plus.py"
+        text = (
+            "from rxstream.plugins import Plugin\n"
+            "from rxstream import operators as ops\n"
+            "class Plus(Plugin):\n"
+            "    operators = {'plus': lambda: ops.map(lambda n: n + 1)}\n"
+        )
+        file.write_text(text)
+        plugins.load(file)
+        before = ops.plus  # type: ignore[attr-defined]  # as above
+        file.write_text(f"{text}    state_types = [('tests.int', int, str, int)]\n")
+        with pytest.raises(PluginError, match="int comes back as it is"):
+            plugins.reload("plus")
+        assert ops.plus is before  # type: ignore[attr-defined]  # as above
+        assert plugins.operators.plus is before
+
     @pytest.mark.parametrize(
         ("kind", "name", "said"),
         [
