@@ -12,6 +12,7 @@ from typing import Any
 
 from rxstream.pipeline import Pipeline
 from rxstream.testing import JournalLog, run
+from tests.adapters.llm.scripted import ScriptedModel, says
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "durability.md"
@@ -113,3 +114,16 @@ def test_what_is_said_about_sinks(tmp_path: Path, monkeypatch: Any) -> None:
     assert space["statistics"].state == "ended"
     assert Path("squares.jsonl").read_text().split() == ["0", "1", "4", "9", "16"]
     assert len(Path("events.jsonl").read_text().splitlines()) == space["statistics"].written
+
+
+def test_what_is_said_about_answers(monkeypatch: Any) -> None:
+    page = DOCS / "answers.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(compile(code, str(page), "exec"), space)
+    asked = sys.modules["rxstream.adapters.llm.chat"]
+    monkeypatch.setattr(asked, "open_model", lambda *_, **__: ScriptedModel(says("word " * 40)))
+    counted = {"completion": 40, "attempts": 1, "answers": 1}
+    assert run(space["main"]("?")) == ("completed", counted)
+    monkeypatch.setattr(asked, "open_model", lambda *_, **__: ScriptedModel(says("word " * 3_000)))
+    assert run(space["main"]("?")) == ("failed", {"completion": 2_000})
