@@ -90,6 +90,12 @@ class Answer(ABC):
             self._wrong = ModelError(f"the model's answer cannot be read: {wrong}")
         return found
 
+    def feed_object(self, said: Mapping[str, Any]) -> list[Element]:
+        """The elements that one object of the wire completes, for whoever has read the bytes already."""
+        found: list[Element] = []
+        self._take([("", dict(said))], found)
+        return found
+
     def finish(self) -> list[Element]:
         """What is left, and `done`. Raises `ModelError` when the answer failed or has no ending."""
         said: list[Said] = []
