@@ -229,7 +229,9 @@ class Turn:
         if request is not None:
             said = data.get("value")
             shown = {True: "yes", False: "no"}.get(said, said) if isinstance(said, bool) else said
-            self.blocks.append(Note("info", f"{request.message} {shown}"))
+            # what was asked about is seen beside it
+            asked = request.message.partition("\n")[0]
+            self.blocks.append(Note("info", f"{asked} {shown}"))
         if not self.requests and self.status == "waiting":
             self.status = "running"
 
