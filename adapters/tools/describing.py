@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from rxstream.adapters.tools.confined import Confined, shown
 from rxstream.adapters.tools.recognising import Bytes
-from rxstream.adapters.tools.working import Limits, Page, Watch, Work, sized
+from rxstream.adapters.tools.working import Limits, Page, Watch, Work, counted, sized
 from rxstream.errors import ExecutionCancelled
 from rxstream.tools import ToolResult
 
@@ -49,9 +49,8 @@ def describe(file: Confined, kind: Bytes, head: bytes, limits: Limits, watch: Wa
         "media_type": media_type,
         "size": file.size,
     }
-    reading = cast(
-        BinaryIO, io.BufferedReader(_Bounded(file, watch))
-    )  # closing it leaves ours open
+    # closing it leaves ours open
+    reading = cast(BinaryIO, io.BufferedReader(_Bounded(file, watch)))
     page = Page(limits.output)
     page.add(f"{facts['path']}: {media_type}, {sized(file.size)}")
     watch.tell(0, file.size or None, f"looking into {facts['path']}")
@@ -66,7 +65,7 @@ def describe(file: Confined, kind: Bytes, head: bytes, limits: Limits, watch: Wa
             for member in members:
                 if not page.add(f"{member['size']:>12,}  {member['name']}"):
                     break
-            page.add("… and more" if more else f"{len(members)} members")
+            page.add("… and more" if more else counted(len(members), "member"))
     else:
         facts["begins"] = head[:_PREVIEW].hex(" ")
         page.add(f"begins with {facts['begins']}")

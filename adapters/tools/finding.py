@@ -152,7 +152,8 @@ class _Search:
         else:
             paths = [path for path, _ in batch]
             order = {path: index for index, path in enumerate(paths)}
-            candidates = list(self._ripgrep.names(paths, folder, self._watch))
+            named = self._ripgrep.names(paths, folder, self._watch)
+            candidates = [each for each in named if each.path in order]
             candidates.sort(key=lambda each: (order[each.path], each.number))
             lines = self._verified(candidates)
             self._done += sum(size for _, size in batch)

@@ -188,6 +188,7 @@ CORPUS: dict[str, str | bytes] = {
     "cut": "one line without an end, needle",
     "marked": "\ufeffneedle first\n",
     "wide": "\ufeffneedle ä\nother\n".encode("utf-16"),
+    "wider": "\ufeffneedle\n".encode("utf-32"),
     "nul": b"needle\n" * 2_000 + b"\0",
     "sub/empty": "",
     "sub/new\nline": "needle\n",
@@ -257,6 +258,30 @@ async def test_of_a_long_line_the_part_around_is_shown(tmp_path: Path, ripgrep: 
     said = await found(tmp_path, ripgrep=ripgrep, text="needle")
     assert "xneedley" in said.live
     assert len(said.live) < 300
+
+
+async def test_of_a_line_of_megabytes_the_beginning_is_searched(
+    tmp_path: Path, ripgrep: bool
+) -> None:
+    lines = ["needle", "needle" + "x" * 3_000_000, "x" * 3_000_000 + "needle", "needle"]
+    lay(tmp_path, {"file": "\n".join(lines)})
+    said = await found(tmp_path, ripgrep=ripgrep, regex="needle(?!!)")
+    numbers = [line.partition(":")[0].strip() for line in said.live.splitlines()[1:]]
+    assert numbers == ["1", "2", "4"]
+
+
+async def test_others_go_on_while_an_expression_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxstream.adapters.tools.searching._SECONDS", 0.3)
+    lay(tmp_path, {"file": "a" * 5_000 + "!\n"})
+    search = asyncio.create_task(found(tmp_path, ripgrep=False, regex=r"(a|aa)+$(?<!b)"))
+    turns = 0
+    while not search.done():
+        turns += 1
+        await asyncio.sleep(0.01)
+    assert turns > 3, "the expression held the interpreter"
+    assert (await search).error is not None
 
 
 async def test_lines_and_numbers_hold_across_blocks(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Looking at many lines at once finds what looking at each line finds."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rxstream.adapters.tools.searching import Matcher
+from rxstream.adapters.tools.working import Watch
+from rxstream.tools import ToolContext
+
+PARTS = [
+    "a",
+    "b",
+    ".",
+    "^",
+    "$",
+    "[ab]",
+    "[ -~]",
+    r"\w",
+    r"\d",
+    r"\b",
+    r"\.",
+    "(a|b)",
+    "(?:ab|$)",
+    "(b",
+    ")",
+    " ",
+]
+TIMES = ["", "*", "+", "?", "{2}", "{1,}", "*?", "++"]
+patterns = st.lists(
+    st.tuples(st.sampled_from(PARTS), st.sampled_from(TIMES)), min_size=1, max_size=5
+)
+texts = st.text("ab1. _\n", max_size=40)
+
+
+def by_line(wanted: str, text: str) -> list[str]:
+    """Lines one by one, with where they begin."""
+    pattern, found, begin = regex.compile(wanted), [], 0
+    for line in text.split("\n"):
+        if pattern.search(line):
+            found.append(f"{begin} {line}")
+        begin += len(line) + 1
+    return found
+
+
+@settings(max_examples=150)
+@given(patterns, texts)
+def test_lines_found_at_once_are_those_found_one_by_one(
+    parts: list[tuple[str, str]], text: str
+) -> None:
+    wanted = "".join(part + times for part, times in parts)
+    try:
+        regex.compile(wanted)
+    except regex.error:
+        return
+    matcher = Matcher(wanted, literal=False, ignore_case=False)
+    found = [f"{begin} {line}" for begin, line, _ in matcher.lines(text, Watch(ToolContext(), 9))]
+    assert found == by_line(wanted, text)
+
+
+@pytest.mark.parametrize("wanted", ["abc", "a.b", r"\w+ \d{2,3}", "^(?:a|b)+$", "[a-z]x", r"a\.b"])
+def test_simple_expressions_look_at_many_lines_at_once(wanted: str) -> None:
+    assert Matcher(wanted, literal=False, ignore_case=False).within_lines
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        r"a\s",
+        "[^a]",
+        r"\W",
+        r"a\Z",
+        "a(?!b)",
+        "(?s).",
+        "[\t-z]",
+        r"[\n]",
+        "(?:ab){e<=1}",
+        r"\Ba",
+        "[[:space:]]",
+    ],
+)
+def test_what_could_reach_over_a_line_looks_at_each(wanted: str) -> None:
+    assert not Matcher(wanted, literal=False, ignore_case=False).within_lines
+
+
+def test_a_literal_is_never_an_expression() -> None:
+    text = "".join(map(chr, range(32, 127)))
+    for width in (1, 3, 95):
+        for start in count(0, width):
+            piece = text[start : start + width]
+            if not piece:
+                break
+            matcher = Matcher(piece, literal=True, ignore_case=True)
+            assert [line for _, line, _ in matcher.lines(text, Watch(ToolContext(), 9))] == [text]
