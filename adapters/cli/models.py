@@ -1,8 +1,9 @@
-"""`rxstream models`: the small models that run here, and fetching their files."""
+"""`rxstream models`: who can be asked, the small models that run here, and fetching their files."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """Local models: list them, fetch one."""
+    """Models: who can be asked, which run here, fetch one of these."""
 
 
 @models.command("list")
@@ -29,6 +30,32 @@ def list_models() -> int:
     for model in known():
         here = str(model.path) if model.fetched else "not fetched"
         click.echo(f"{model.name}\t{model.size / 1e6:.0f} MB\t{here}\t{model.description}")
+    return failure.DONE
+
+
+@models.command()
+def providers() -> int:
+    """Print what may stand before the colon of a model's name, one a line: name, its key, what it is."""
+    from importlib.metadata import entry_points
+
+    from rxstream.adapters.llm.providers import KEY_VARIABLES
+
+    for point in sorted(entry_points(group="rxstream.models"), key=lambda point: point.name):
+        variable = KEY_VARIABLES.get(point.name)
+        key = (
+            f"{variable} is {'set' if os.environ.get(variable) else 'not set'}" if variable else "-"
+        )
+        try:
+            told = (
+                (point.load().__doc__ or "")
+                .strip()
+                .partition("\n")[0]
+                .partition(". ")[0]
+                .rstrip(".")
+            )
+        except Exception as error:  # of another package
+            told = f"cannot be loaded: {type(error).__name__}: {error}"
+        click.echo(f"{point.name}\t{key}\t{told}")
     return failure.DONE
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, at
@@ -23,6 +23,15 @@ from rxstream.adapters.llm.responses import OpenAIResponses
 from rxstream.adapters.llm.retrying import Retries
 from rxstream.errors import AuthorError
 from rxstream.models import Model, Tell
+
+KEY_VARIABLES: Final[Mapping[str, str]] = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "ollama": "OLLAMA_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "openai-responses": "OPENAI_API_KEY",
+}
+"""Where a provider's key is looked for when none is given."""
 
 
 class How(TypedDict, total=False):
@@ -56,17 +65,14 @@ def openai(
 ) -> Model:
     """OpenAI's chat completions. Other servers that speak them know the limit by its older name."""
     dialect = OpenAIChat("max_tokens" if base_url else "max_completion_tokens")
-    return _model("openai", name, dialect, base_url, api_key, "OPENAI_API_KEY", **how)
+    return _model("openai", name, dialect, base_url, api_key, **how)
 
 
 def openai_responses(
     name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """OpenAI's responses."""
-    return _model(
-        *("openai-responses", name, OpenAIResponses(), base_url, api_key, "OPENAI_API_KEY"),
-        **how,
-    )
+    return _model("openai-responses", name, OpenAIResponses(), base_url, api_key, **how)
 
 
 def compatible(
@@ -85,17 +91,14 @@ def anthropic(
     name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """Anthropic's messages."""
-    return _model(
-        *("anthropic", name, AnthropicMessages(), base_url, api_key, "ANTHROPIC_API_KEY"),
-        **how,
-    )
+    return _model("anthropic", name, AnthropicMessages(), base_url, api_key, **how)
 
 
 def gemini(
     name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """Google's Gemini."""
-    return _model("gemini", name, Gemini(), base_url, api_key, "GEMINI_API_KEY", **how)
+    return _model("gemini", name, Gemini(), base_url, api_key, **how)
 
 
 def ollama(
@@ -103,7 +106,7 @@ def ollama(
 ) -> Model:
     """A model of an Ollama server: the one of `OLLAMA_HOST`, else of this machine."""
     return _model(
-        *("ollama", name, Ollama(), base_url or _ollama_host(), api_key, "OLLAMA_API_KEY"),
+        *("ollama", name, Ollama(), base_url or _ollama_host(), api_key),
         **how,
         hints={
             "no_server": "is it running? ollama serve",
@@ -130,11 +133,11 @@ def _model(
     dialect: Dialect,
     base_url: str | None,
     api_key: str | None,
-    key_variable: str = "",
     *,
     hints: Mapping[str, str] | None = None,
     **how: Unpack[How],
 ) -> Model:
+    key_variable = KEY_VARIABLES.get(provider, "")
     key = f"set {key_variable}, or give api_key" if key_variable else "give api_key"
     return HTTPModel(
         f"{provider}:{name}",

@@ -51,6 +51,19 @@ def test_models_are_listed_for_programs(rxstream: Any) -> None:
     assert out.splitlines()[0].split("\t")[0] == "smollm2"
 
 
+def test_providers_are_listed_with_their_keys(
+    rxstream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k-secret")
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    status, out, said = rxstream.run("models", "providers")
+    told = {line.split("\t")[0]: line.split("\t")[1] for line in out.splitlines()}
+    assert (status, said, "k-secret" in out) == (0, [], False)
+    assert told["openai"] == "OPENAI_API_KEY is set"
+    assert told["gemini"] == "GEMINI_API_KEY is not set"
+    assert told["local"] == "-"
+
+
 def test_the_command_line_itself_imports_nothing_heavy() -> None:
     code = (
         "import sys, rxstream; before = set(sys.modules); import rxstream.adapters.cli\n"

@@ -1,0 +1,97 @@
+"""Who can be asked, by which name, where, and with which key."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+from rxstream.adapters.llm import ModelError, chat, providers
+from rxstream.adapters.llm.client import at, joined
+from rxstream.errors import AuthorError
+from rxstream.models import open_model
+from tests.adapters.llm.provider import Provider
+
+NAMES = ["anthropic", "compatible", "gemini", "local", "ollama", "openai", "openai-responses"]
+
+
+def test_every_provider_is_found_by_its_name_and_starts_nothing() -> None:
+    ours = [p.name for p in entry_points(group="rxstream.models") if "rxstream" in p.value]
+    assert sorted(ours) == NAMES
+    for name in NAMES:
+        assert open_model(f"{name}:m", base_url="http://localhost:1/v1").name == f"{name}:m"
+
+
+def test_a_compatible_server_has_to_be_named() -> None:
+    with pytest.raises(AuthorError, match="give base_url"):
+        open_model("compatible:m")
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("http://h/v1", "/chat/completions", "http://h/v1/chat/completions"),
+        ("http://h", "/v1/messages", "http://h/v1/messages"),
+        ("http://h/v1", "/v1/messages", "http://h/v1/messages"),
+        ("http://h/api", "/api/chat", "http://h/api/chat"),
+        ("http://h/openai/v1", "/responses", "http://h/openai/v1/responses"),
+    ],
+)
+def test_a_version_that_both_have_is_there_once(base: str, path: str, url: str) -> None:
+    assert joined(base, path) == url
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("", None),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("box:9999", "http://box:9999"),
+        ("http://box", "http://box:11434"),
+        ("https://box/", "https://box:443"),
+    ],
+)
+def test_ollamas_own_variable_says_where_it_is(
+    said: str, url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", said)
+    assert providers._ollama_host() == url
+
+
+async def test_ollama_that_does_not_run_says_how_to_start_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
+    with pytest.raises(ModelError, match="ollama serve") as failed:
+        await chat("Hi.", model="ollama:m")
+    assert (failed.value.code, failed.value.retryable) == ("no_server", True)
+
+
+@pytest.mark.parametrize("name", sorted(providers.KEY_VARIABLES))
+async def test_a_key_is_looked_for_when_it_is_asked(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = providers.KEY_VARIABLES[name]
+    reach = at("http://h/", None, variable)
+    for key in ("first", "second"):
+        monkeypatch.setenv(variable, key)
+        async with reach(lambda percentage, message: None) as address:
+            assert (address.url, address.api_key) == ("http://h", key)
+
+
+async def test_a_refused_key_is_not_shown(provider: Provider) -> None:
+    provider.status = 401
+    provider.refusal = {"error": {"message": "no such key: sk-very-secret"}}
+    asked = chat("Hi.", model="openai:m", base_url=provider.url, api_key="sk-very-secret")
+    with pytest.raises(ModelError, match="set OPENAI_API_KEY") as failed:
+        await asked
+    assert "sk-very-secret" not in str(failed.value)
+    assert failed.value.code == "bad_key"
+
+
+@pytest.mark.parametrize("url", ["not a url", "http://"])
+async def test_a_base_url_that_is_none_is_said(url: str) -> None:
+    asked: Any = chat("Hi.", model="openai:m", base_url=url)
+    with pytest.raises(AuthorError, match="base_url"):
+        await asked
