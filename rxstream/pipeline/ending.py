@@ -11,10 +11,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rxstream.engine.island import CURRENT
 from rxstream.engine.stored_error import restore_error
 from rxstream.errors import classify
 from rxstream.pipeline.data import failed, folded
 from rxstream.pipeline.member import Family, Member
+from rxstream.pipeline.port import StepPort
 from rxstream.pipeline.settings import StepSettings
 
 
@@ -81,6 +83,7 @@ class Ending(Member):
             if how not in ("done", "fallback") or compensate is None or name in self.undone:
                 continue
             self.say(name, "compensating", None)
+            CURRENT.set(StepPort(self.runtime.port(self.node_of(name)), settings.streaming))
             data = folded(
                 {key: entry for key, entry in self.entries.items() if key in self.before[name]},
                 self.order,

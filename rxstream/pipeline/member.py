@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rxstream.engine.unit import Unit
 from rxstream.events import Progress
+from rxstream.graph.plan import Node
 from rxstream.pipeline.data import Entries, united
 
 
@@ -45,6 +46,9 @@ class Member(Unit):
 
     def say(self, name: str, status: str, message: str | None) -> None:
         """Say something of a step of the pipeline, as its progress."""
+        self.runtime.watcher.node_progress(self.node_of(name), Progress(None, message, status))
+
+    def node_of(self, name: str) -> Node:
+        """The node of a step of the pipeline."""
         prefix = self.node.id.rpartition(".")[0]
-        node = self.runtime.plan.by_id[f"{prefix}.{name}" if prefix else name]
-        self.runtime.watcher.node_progress(node, Progress(None, message, status))
+        return self.runtime.plan.by_id[f"{prefix}.{name}" if prefix else name]

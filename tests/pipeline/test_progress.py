@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import rxstream as rxs
-from rxstream.pipeline import Pipeline, Streaming
+from rxstream.pipeline import Pipeline, Step, Streaming
 from tests.pipeline.parts import data_of, events_of, result_of, seen
 
 
@@ -43,6 +43,28 @@ def test_it_is_not_told_when_the_pipeline_does_not() -> None:
         events = events_of(Pipeline("p", streaming=streaming).add(work))
         assert data_of(events, "step_progress") == []
         assert result_of(events) == {"done": True}
+
+
+class Undone(Step):
+    async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    async def compensate(self, data: dict[str, Any], result: dict[str, Any]) -> None:
+        below()
+
+
+async def fails(data: dict[str, Any]) -> dict[str, Any]:
+    raise OSError("no")
+
+
+def test_a_compensation_says_it_for_its_step_when_the_pipeline_streams() -> None:
+    said: list[Any] = []
+    for streaming in (True, False):
+        pipeline = Pipeline("p", streaming=streaming).add(Undone).add(fails, after="undone")
+        events = events_of(pipeline)
+        said.append([each["status"] for each in data_of(events, "step_progress", "undone")])
+        assert len(data_of(events, "step_progress")) == len(said[-1])
+    assert said == [["compensating", "warming", "compensated"], ["compensating", "compensated"]]
 
 
 async def test_a_thread_may_say_it() -> None:
