@@ -56,8 +56,9 @@ class OperatorSpec:
     at the moment they appear. `wraps` says that the sub-graph before it is started anew (`retry`).
     `late` says that inputs after the first are subscribed only when the one before has ended. `told`
     says that its lifecycle is recorded even when unnamed. `grows` names what it holds without a limit.
-    `quiet` says that what it gives is a result and not shown element by element. `resources` are what it
-    needs of the engine: an execution holds them as long as it runs, or each call of it with `by_call`.
+    `quiet` says that it is an end of a pipeline: what it gives is not shown element by element.
+    `resources` are what it needs of the engine: an execution holds them as long as it runs, or each call of
+    it with `by_call`.
     """
 
     name: str

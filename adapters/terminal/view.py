@@ -128,10 +128,9 @@ def _bar(node: StepView) -> RenderableType:
 def _remark(node: StepView, now: float | None) -> Text:
     if node.asks:
         return Text(one_line(f"asks: {next(iter(node.asks.values()))}", 300), "yellow")
-    if node.error is not None:
-        return Text(one_line(node.error, 300), "red")
-    if node.progress is None:
-        return Text("")
+    error = Text(one_line(node.error or "", 300), "red")
+    if node.progress is None or node.state == "failed":
+        return error
     known = node.progress.percentage
     left = node.left.at(now) if now is not None and node.state == "running" else None
     words = [
@@ -139,7 +138,8 @@ def _remark(node: StepView, now: float | None) -> Text:
         f"{left_over(left)} left" if left is not None else "",
         node.progress.message or "",
     ]
-    return Text(one_line(" ".join(word for word in words if word), 300), "dim")
+    said = Text(one_line(" ".join(word for word in words if word), 300), "dim")
+    return Text("  ").join([said, error]) if said and error else said or error
 
 
 def _panels(state: RunState, width: int, room: int) -> list[tuple[Panel, int]]:

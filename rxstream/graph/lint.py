@@ -406,7 +406,8 @@ def unresumable(look: Look) -> Iterator[Finding]:
 def unnamed(look: Look) -> Iterator[Finding]:
     """State that is kept under a counted id, which another node takes when the graph is changed."""
     for node in look.plan.nodes if look.plan.resumable else ():
-        if not node.named and stateful(node):
+        ours = node.spec is not None and node.spec.quiet  # its author could not name it
+        if not node.named and not ours and stateful(node):
             why = "keeps its state under an id that is only counted, so a change of the graph may lose it"
             yield look.finding("unnamed", "warning", node, why, 'name it: .named("…")')
 

@@ -258,7 +258,12 @@ class Pipeline:
         given, _ = indexed([{INPUT: ("input", data)}], repeatable=False)
         first: Stream[Any] = Stream(
             OperatorSpec(
-                "input", "source", make=lambda: given, arguments={"data": data}, resumable=True
+                "input",
+                "source",
+                make=lambda: given,
+                arguments={"data": data},
+                resumable=True,
+                quiet=True,
             )
         )
         settings = {n: self._settings(n, order, undoing, family) for n in self._steps}

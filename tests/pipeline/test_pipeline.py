@@ -331,6 +331,7 @@ class TestTheResult:
     def test_has_a_node_that_is_no_steps(self, name: str) -> None:
         pipeline = Pipeline("p", resumable=True).add(first, name=name)
         plan = pipeline.graph.build()
+        assert plan.findings == ()
         [ending] = plan.outputs.values()
         assert ending in plan.by_id.keys() - {name}
         assert run(pipeline.run()) == {"first": True}

@@ -107,3 +107,14 @@ def test_an_open_question_is_shown_until_it_is_answered() -> None:
     state.apply(event("input_requested", asked, "ask"))
     state.apply(event("pipeline_cancelled", {"reason": "cancelled"}))
     assert "asks" not in "\n".join(drawn(state))
+
+
+def test_an_attempt_that_failed_hides_no_progress() -> None:
+    error = {"error": {"message": "not now"}, "attempt": 1, "will_retry": True}
+    state = reduced(
+        event("step_progress", {"percentage": 50, "message": "5 of 10", "status": "running"}, "n"),
+        event("step_error", error, "n"),
+    )
+    assert "50 % 5 of 10  not now" in "\n".join(drawn(state))
+    state.apply(event("step_error", {**error, "will_retry": False}, "n"))
+    assert "5 of 10" not in "\n".join(drawn(state))
