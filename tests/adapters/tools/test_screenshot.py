@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import rxstream as rxs
 from rxstream import Binary
 from rxstream.adapters import tools
 from rxstream.adapters.tools import pictures
@@ -17,7 +18,7 @@ from rxstream.adapters.tools.shaping import Crop, Making, Mark, box, target
 from rxstream.codec import Encoder
 from rxstream.errors import ClientError, MissingExtra
 from rxstream.plugins.running import CancellationToken
-from rxstream.tools import Tool
+from rxstream.tools import Tool, perform
 from rxstream.tools.telling import told
 from tests.adapters.tools import screening
 from tests.adapters.tools.filing import Said, call, progress
@@ -148,6 +149,20 @@ async def test_the_model_is_told_a_sentence_and_the_log_gets_the_bytes_apart(too
     assert len(line) < 1_000
     assert f'"type":"binary","media_type":"image/jpeg","size":{size}'.encode() in line
     assert list(encoder.take_blobs().values()) == [said.result["image"]]
+
+
+async def test_an_execution_keeps_the_picture_beside_its_events(tool: Tool) -> None:
+    @rxs.graph
+    def look() -> Any:
+        return rxs.source(lambda: perform(tool, {"resolution": "240p"}))
+
+    async with rxs.Engine() as engine:
+        execution = await engine.start(look)
+        result = (await execution.result())[-1]["result"]
+        assert result["image"]["type"] == "binary"
+        stored = await engine.log.blob(execution.id, result["image"]["sha256"])
+    assert stored is not None
+    assert Image.open(io.BytesIO(stored.data)).size == (426, 240)
 
 
 def test_each_step_is_told(tool: Tool) -> None:

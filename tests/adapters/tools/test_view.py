@@ -56,13 +56,13 @@ async def test_a_page_is_never_longer_than_was_allowed(tmp_path: Path) -> None:
     assert second.live.startswith(f"{first.result['last'] + 1:>6}  x")
 
 
-async def test_a_line_of_a_hundred_megabytes_is_shown_by_its_beginning(tmp_path: Path) -> None:
-    lay(tmp_path, {"line": b"head\n" + b"x" * 100_000_000 + b"\ntail\n"})
+async def test_a_line_of_twenty_megabytes_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    lay(tmp_path, {"line": b"head\n" + b"x" * 20_000_000 + b"\ntail\n"})
     said = await viewed(tmp_path, "line")
     assert len(said.live) < 2_200
-    assert "[a line of 100,000,000 bytes, from offset=5 on]" in said.live
+    assert "[a line of 20,000,000 bytes, from offset=5 on]" in said.live
     assert said.live.endswith("     3  tail\n")
-    assert "x" * 1_000 in (await viewed(tmp_path, "line", offset=50_000_000)).live
+    assert "x" * 1_000 in (await viewed(tmp_path, "line", offset=15_000_000)).live
 
 
 async def test_the_end_of_a_line_that_is_not_wanted_is_not_waited_for(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ async def test_the_end_of_a_line_that_is_not_wanted_is_not_waited_for(tmp_path: 
 
 async def test_a_line_far_down_a_large_file_is_found_by_counting(tmp_path: Path) -> None:
     line = b"something to fill a line with, so that there are many bytes of it\n"
-    lay(tmp_path, {"large": line * 500_000 + b"here\n"})
-    said = await viewed(tmp_path, "large", start=500_001)
-    assert said.live == "500001  here\n"
+    lay(tmp_path, {"large": line * 100_000 + b"here\n"})
+    said = await viewed(tmp_path, "large", start=100_001)
+    assert said.live == "100001  here\n"
 
 
 def test_progress_is_of_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
