@@ -158,9 +158,11 @@ async def test_an_execution_keeps_the_picture_beside_its_events(tool: Tool) -> N
 
     async with rxs.Engine() as engine:
         execution = await engine.start(look)
-        result = (await execution.result())[-1]["result"]
-        assert result["image"]["type"] == "binary"
-        stored = await engine.log.blob(execution.id, result["image"]["sha256"])
+        outputs = [e.data async for e in execution.events() if e.event_type == "step_output"]
+        image = outputs[-1][-1]["result"]["image"]
+        assert image["type"] == "binary"
+        assert image["href"].endswith(image["sha256"])
+        stored = await engine.log.blob(execution.id, image["sha256"])
     assert stored is not None
     assert Image.open(io.BytesIO(stored.data)).size == (426, 240)
 
