@@ -58,9 +58,10 @@ class Turns:
                 await self._finish()
 
     @property
-    def _cancelled(self) -> bool:
-        """Whether the turn that is under way is to end."""
-        return any(sent.recorded for sent in self._memory.waiting("cancel_turn"))
+    def _cancelled(self) -> str | None:
+        """Why the turn that is under way is to end, if it is."""
+        sent = self._memory.waiting("cancel_turn")
+        return next((each.value["reason"] for each in sent if each.recorded), None)
 
     def cancel(self, reason: str) -> None:
         """End the turn that is under way; what came of it stays."""
@@ -96,9 +97,9 @@ class Turns:
         for sent in memory.waiting("cancel_turn"):
             if sent.recorded:
                 memory.take(sent)
-        if cancelled:
+        if cancelled is not None:
             memory.ended["finish_reason"] = "cancelled"
-        memory.ended |= {"text": memory.text, "more": not cancelled and bool(memory.calls)}
+        memory.ended |= {"text": memory.text, "more": cancelled is None and bool(memory.calls)}
         memory.settle()
         memory.stand("settled")
         self._unit.touch()
@@ -130,7 +131,7 @@ class Turns:
         entry = unit.ledger.answer()
         try:
             async with asyncio.timeout(None) as self._watch:
-                if not self._cancelled:  # before a crash
+                if self._cancelled is None:  # before a crash
                     await self._listen(self._model, question, entry)
         except TimeoutError:
             if self._watch is None or not self._watch.expired():
@@ -142,7 +143,7 @@ class Turns:
             unit.touch()
         if memory.phase != "asking":
             return
-        if not self._cancelled:
+        if self._cancelled is None:
             raise WorldError(
                 f"the answer of {self._model.name} ended without its end: ask again",
                 code="truncated",
@@ -193,6 +194,8 @@ class Turns:
             call_id = f"{call_id}-{memory.called + 1}"
         call = AgentCall(unit, len(memory.calls), {**element, "id": call_id})
         memory.begin_call(call)
+        if self._cancelled is not None:  # just now
+            call.cancel(self._cancelled)
         unit.spawn(make_call(unit, call))
         return {**element, "id": call_id}
 

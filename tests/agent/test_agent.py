@@ -197,6 +197,34 @@ async def test_what_a_model_raises_ends_the_agent_behind_what_came() -> None:
     assert (text_of(found), model.closed) == ("half", 1)
 
 
+async def test_a_timeout_of_the_model_is_its_own() -> None:
+    _, error = await ended(agent("go", model=Scripted([TimeoutError("slow")])))
+    assert isinstance(error, TimeoutError)
+
+
+async def test_what_a_model_gives_need_not_be_a_generator() -> None:
+    class Once:
+        """An iterator that cannot be closed."""
+
+        def __init__(self) -> None:
+            done = {"type": "done", "text": "", "usage": None, "finish_reason": "stop"}
+            self.left: list[Any] = [[done]]
+
+        def __aiter__(self) -> Once:
+            return self
+
+        async def __anext__(self) -> Any:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop()
+
+    class Plain(Scripted):
+        def answer(self, *given: Any, **more: Any) -> Any:
+            return Once()
+
+    assert kinds(await all_of(agent("go", model=Plain()))) == ["turn", "done"]
+
+
 async def test_a_model_that_awaits_something_cancelled_fails() -> None:
     class Odd(Scripted):
         async def answer(self, *given: Any, **more: Any) -> AsyncIterator[Any]:

@@ -10,8 +10,9 @@ import pytest
 
 import rxstream as rxs
 from rxstream.agent import agent
+from rxstream.agent.unit import AgentUnit
 from rxstream.engine.steering import NobodyListens
-from rxstream.errors import AuthorError, BadRequest
+from rxstream.errors import AlreadyEnded, AuthorError, BadRequest
 from rxstream.models import Element
 from rxstream.testing import run, virtual_time
 from rxstream.testing.crashes import JournalLog
@@ -36,6 +37,12 @@ def working(*script: Line, **more: Any) -> Any:
 
 def users(found: list[Element]) -> list[str]:
     return [each["content"] for each in found if each["type"] == "message"]
+
+
+def unit_of(execution: rxs.Execution) -> AgentUnit:
+    (unit,) = execution.runtime.units
+    assert isinstance(unit, AgentUnit)
+    return unit
 
 
 @virtual_time
@@ -95,6 +102,16 @@ async def test_a_turn_is_cancelled_while_its_calls_run_too() -> None:
 
 
 @virtual_time
+async def test_a_cancelled_turn_keeps_the_results_it_had() -> None:
+    script = [calls("wait", seconds=1), calls("wait", seconds=99)]
+    async with started(working(script)) as execution:
+        await until(execution, lambda each: each["type"] == "tool_result")
+        await execution.send({"type": "cancel_turn"})
+        found = await elements(execution)
+    assert results(found) == {"c0-1": "waiting", "c0-2": "cancelled"}
+
+
+@virtual_time
 async def test_behind_a_cancelled_turn_a_message_goes_on() -> None:
     model = Scripted(["a", "b", "c"], ["new"], pace=1)
     async with started(lambda: agent("go", model=model)) as execution:
@@ -119,6 +136,75 @@ async def test_one_that_stays_waits_for_messages_until_it_is_stopped() -> None:
         found = await elements(execution)
     assert [each["text"] for each in found if each["type"] == "done"] == ["one", "two", "three"]
     assert execution.status == "cancelled"
+
+
+@virtual_time
+async def test_where_no_turn_is_under_way_there_is_nothing_to_cancel() -> None:
+    async with started(working(["one"], ["two"], stay=True)) as execution:
+        await until(execution, lambda each: each["type"] == "done")
+        await execution.send({"type": "cancel_turn"})
+        await execution.send("two?")
+        done = await until(execution, lambda each: each.get("text") == "two" and "turns" in each)
+    assert done["finish_reason"] == "stop"
+
+
+@virtual_time
+async def test_a_message_that_is_not_recorded_yet_is_waited_for() -> None:
+    model = Scripted(["a"] * 20, ["b"], pace=0.001)
+    async with started(lambda: agent("go", model=model)) as execution:
+        await asyncio.sleep(0.0192)  # commits are at least 5 ms apart, the answer ends in less
+        await execution.send("wait")
+        found = await elements(execution)
+    assert (users(found), found[-1]["text"]) == (["wait"], "b")
+
+
+@virtual_time
+async def test_a_call_that_ended_before_its_cancellation_was_recorded_keeps_its_result() -> None:
+    async with started(working([calls("wait", seconds=1), 5, "a"], ["b"])) as execution:
+        await asyncio.sleep(0.5)
+        recorded = unit_of(execution).accept({"type": "cancel_call", "id": "c0-1"})
+        await asyncio.sleep(1)
+        recorded()
+        assert results(await elements(execution)) == {"c0-1": "waiting"}
+
+
+@virtual_time
+async def test_a_call_said_at_the_moment_its_turn_is_cancelled_is_not_made() -> None:
+    says = asyncio.Event()
+
+    class Waiting(Scripted):
+        async def answer(self, *given: Any, **more: Any) -> AsyncIterator[Any]:
+            await says.wait()
+            async for batch in super().answer(*given, **more):
+                yield batch
+
+    model = Waiting([calls("wait", seconds=99)])
+    async with started(lambda: agent("go", model=model, tools=[wait])) as execution:
+        await asyncio.sleep(1)
+        recorded = unit_of(execution).accept({"type": "cancel_turn"})
+        says.set()
+        recorded()
+        assert results(await elements(execution)) == {"c0-1": "cancelled"}
+    assert asyncio.get_running_loop().time() < 2
+
+
+@virtual_time
+async def test_one_that_has_not_begun_is_stopped_at_once() -> None:
+    model = Scripted(["never"])
+    async with started(lambda: rxs.concat(rxs.never(), agent("go", model=model))) as execution:
+        await asyncio.sleep(1)
+        execution.stop()
+        await execution.wait()
+    assert model.asked == []
+
+
+@virtual_time
+async def test_one_that_is_stopping_takes_nothing_more() -> None:
+    async with started(working([calls("wait", seconds=5)])) as execution:
+        await asyncio.sleep(0.5)
+        execution.stop()
+        with pytest.raises(AlreadyEnded, match="what is sent now would have no effect"):
+            await execution.send("too late")
 
 
 @virtual_time

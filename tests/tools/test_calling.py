@@ -18,6 +18,9 @@ from rxstream.codec import Binary
 from rxstream.plugins.running import CancellationToken
 from rxstream.testing import virtual_time
 from rxstream.tools import Limits, Output, Tool, ToolContext, ToolResult, perform, tool
+from rxstream.tools.calling import _Run
+from rxstream.tools.inbox import Inbox
+from rxstream.tools.threads import _Worker
 from tests.tools.calls import elements, error, result, shown, until
 
 
@@ -103,7 +106,24 @@ async def test_a_function_may_return_something_to_iterate_or_to_await() -> None:
     async def gives() -> Any:
         return letters()
 
-    for given in (gives, lambda: letters()):
+    class Letters:
+        """An iterator that cannot be closed."""
+
+        def __init__(self) -> None:
+            self.left = ["b", "a"]
+
+        def __aiter__(self) -> Letters:
+            return self
+
+        async def __anext__(self) -> str:
+            if not self.left:
+                raise StopAsyncIteration
+            return self.left.pop()
+
+    async def iterates() -> Any:
+        return Letters()
+
+    for given in (gives, iterates, lambda: letters()):
         found = await elements(Tool(given, name="letters"))
         assert shown(found) == found[-1]["result"] == "ab"
     assert (await result(Tool(lambda: later(), name="later")))["result"] == 3
@@ -118,6 +138,17 @@ async def test_a_generator_without_a_result_has_its_text_as_result() -> None:
 
     found = await elements(lines, {"count": 3})
     assert shown(found) == found[-1]["result"] == '0\n1\n2\n{"count":3}'
+
+
+async def test_a_generator_in_a_thread_may_end_with_a_result_too() -> None:
+    @tool
+    def shows(count: int) -> Iterator[Any]:
+        yield "live"
+        yield ToolResult(count)
+        raise AssertionError("nothing follows a result")
+
+    found = await elements(shows, {"count": 3})
+    assert (shown(found), found[-1]["result"]) == ("live", 3)
 
 
 async def test_wrong_arguments_are_an_error_for_each_of_them() -> None:
@@ -195,11 +226,41 @@ async def test_a_tool_that_does_not_stop_is_left_behind() -> None:
             except asyncio.CancelledError:
                 continue
 
-    found = await error(stubborn)
-    assert "did not stop and was left behind" in found["message"]
+    token = CancellationToken()
+    asyncio.get_running_loop().call_later(2, token.cancel, "too late: it is being stopped")
+    found = await error(stubborn, token=token)
+    assert "within 1 s; it did not stop and was left behind" in found["message"]
     assert asyncio.get_running_loop().time() == 1 + calling.PATIENCE_S
     going.set()
     await asyncio.wait(calling._left_behind)
+
+
+@virtual_time
+async def test_a_reader_that_comes_late_still_hears_how_a_stopped_call_ended() -> None:
+    token = CancellationToken()
+    found: list[Any] = []
+    async with aclosing(perform(words, {"text": "a b"}, token=token)) as batches:
+        async for batch in batches:
+            found += batch
+            token.cancel("enough")
+            await asyncio.sleep(2 * calling.PATIENCE_S)
+    assert found[-1]["error"]["message"] == "enough"
+
+
+def test_what_outlives_its_loop_says_nothing_more() -> None:
+    held = threading.Event()
+
+    async def made() -> tuple[Inbox, _Worker, _Run]:
+        worker = _Worker(lambda give: held.wait(10), "late")
+        return Inbox("1", Limits(), False), worker, _Run(double, {}, "1", True, Limits())
+
+    inbox, worker, call = asyncio.run(made())
+    telling = threading.Thread(target=inbox.report, args=(1, "x"))
+    telling.start()
+    telling.join()
+    call._cancelled(CancellationToken())
+    held.set()
+    until(lambda: worker.done)
 
 
 @virtual_time
