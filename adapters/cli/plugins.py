@@ -117,6 +117,7 @@ def _signature(action: ActionDescription) -> str:
         )
         if is_so
     ]
+    marks += [f"needs {amount} {name}" for name, amount in action.resources.items()]
     said = f"{action.id}({names})"
     if marks:
         said += f" [{', '.join(marks)}]"

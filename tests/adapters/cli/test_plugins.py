@@ -25,7 +25,7 @@ class Sound(Plugin):
     version = "2"
     operators = {"louder": lambda: ops.map(str.upper)}
 
-    @action(resumable=True)
+    @action(resumable=True, resources={"speaker": 1})
     def play(self, tune: str, times: int = 1) -> Iterator[str]:
         """Plays a tune."""
         yield tune
@@ -44,7 +44,9 @@ def test_plugins_are_listed_with_what_they_can_do(rxstream: Any, folder: Path) -
     status, out, said = rxstream.run("plugins", "--folder", "mine")
     assert (status, said) == (0, ["imported"])
     assert "sound 2: Makes noise.\n" in out
-    assert "  sound.play(tune, times=…) [streams, resumable]: Plays a tune.\n" in out
+    assert (
+        "  sound.play(tune, times=…) [streams, resumable, needs 1 speaker]: Plays a tune.\n" in out
+    )
     assert "  operators: louder\n" in out
 
 
