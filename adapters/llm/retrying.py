@@ -1,6 +1,6 @@
 """Asks a model again when its answer broke off, and gives on one answer.
 
-What may be tried again, the errors say (`retryable`, `retry_after`); how attempts become one answer is in
+What may be tried again, the errors say (`rxstream.failures`); how attempts become one answer is in
 `continuing`. Pauses grow, are partly chance, and have an end: attempts in a row that brought the answer no
 further, attempts in all, and the longest wait a provider may ask for. Must not know any provider.
 """
@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from rxstream.adapters.llm.continuing import Continuing
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.errors import AuthorError
-from rxstream.failures import retry_after
+from rxstream.failures import classify_failure, retry_after
 from rxstream.models import Delivered, Element, Question, Tell
 from rxstream.operators._backoff import Backoff
 
@@ -91,7 +91,7 @@ class Patience:
     def pause(self, error: Exception, answer: Continuing, now: float) -> float | None:
         """Seconds until the next attempt after one that failed like this; None where there is none."""
         self._left -= 1
-        if not getattr(error, "retryable", False) or self._left < 1:
+        if not _passes(error) or self._left < 1:
             return None
         if answer.advanced:
             self._backoff.failures = 0
@@ -144,7 +144,7 @@ async def retried(
             if prefix is not None and answer.untouched and _refused(error):
                 continues = False  # it does not go on behind an answer after all
                 continue
-            if answer.calls and getattr(error, "retryable", False):
+            if answer.calls and _passes(error):
                 continue
             pause = patience.pause(error, answer, clock()) if answer.can_follow else None
             if pause is None:
@@ -171,6 +171,11 @@ def _behind(question: Question, prefix: str, tokens: int) -> Question:
     message = {"role": "assistant", "content": prefix}
     left = None if question.max_tokens is None else question.max_tokens - tokens
     return replace(question, messages=(*question.messages, message), max_tokens=left)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether another attempt may go well; an error of a model says it itself."""
+    return classify_failure(error) in ("transient", "timeout")
 
 
 def _refused(error: Exception) -> bool:

@@ -131,6 +131,14 @@ async def test_answers_that_begin_anew_each_time_bring_it_no_further() -> None:
 
 
 @virtual_time
+async def test_an_error_of_the_network_is_one_that_passes() -> None:
+    reader = await read(
+        Scripted(["one ", ConnectionResetError()], [TimeoutError()], ["one two", DONE])
+    )
+    assert reader.text == "one two"
+
+
+@virtual_time
 async def test_what_cannot_help_is_not_tried_again() -> None:
     model = Scripted(["x", ModelError("bad key", code="bad_key")])
     with pytest.raises(ModelError, match=r"bad key$"):
