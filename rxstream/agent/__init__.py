@@ -2,5 +2,6 @@
 
 from rxstream.agent.agent import agent
 from rxstream.agent.history import History
+from rxstream.agent.transcript import messages_of
 
-__all__ = ["History", "agent"]
+__all__ = ["History", "agent", "messages_of"]

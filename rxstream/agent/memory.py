@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rxstream.agent.call import AgentCall
+from rxstream.agent.transcript import turn_messages
 from rxstream.engine.op import Changes
 from rxstream.models import Delivered, Element, Message
 
@@ -123,27 +124,10 @@ class Memory:
 
     def settle(self) -> None:
         """The answer and the results of its calls are messages now."""
-        text = self.text
-        calls = [
-            {
-                key: call.piece[key]
-                for key in ("id", "name", "arguments", "carry")
-                if key in call.piece
-            }
-            for call in self.calls
-        ]
-        if text or calls:
-            said: dict[str, Any] = {"role": "assistant", "content": text}
-            self.add({**said, "tool_calls": calls} if calls else said)
+        results = {call.id: call.told for call in self.calls}
+        for message in turn_messages(self.text, [call.piece for call in self.calls], results):
+            self.add(message)
         for call in self.calls:
-            self.add(
-                {
-                    "role": "tool",
-                    "tool_call_id": call.id,
-                    "name": call.name,
-                    "content": call.told,
-                }
-            )
             self._gone |= _keys(call)
             self._dirty -= _keys(call)
         self.calls = []
