@@ -133,7 +133,7 @@ def share(way: str, rate: float, count: int) -> float:
 
 def measure(short: bool) -> list[Row]:
     """CPU at two rates; memory of ten thousand tokens."""
-    rounds, seconds, held = (2, 2, 2_000) if short else (5, 10, 10_000)
+    rounds, seconds, held = (2, 2, 2_000) if short else (3, 5, 10_000)
     lines = []
     names = {
         "alone": "the scripted model alone (floor)",

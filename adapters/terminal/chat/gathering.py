@@ -1,6 +1,6 @@
-"""A model whose answer comes in few batches: at most twenty a second, the first at once.
+"""A model whose answer comes in few batches: at most a dozen a second, the first at once.
 
-A screen shows no more, and each batch is one commit instead of one for each token. Elements stay what they
+No eye sees more, and each batch is one commit instead of one for each token. Elements stay what they
 were, and one by one; whoever asks slows the model down as before. Must not know what elements mean.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from rxstream.models import Delivered, Element, Model, Question, Tell
 
-EVERY_S: Final = 0.05
+EVERY_S: Final = 0.08
 """Seconds between two batches."""
 
 _MOST: Final = 1_000

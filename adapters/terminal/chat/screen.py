@@ -94,6 +94,7 @@ class ChatScreen(App[None]):
         self._drawing: Timer | None = None
         self._spinning: Timer | None = None
         self._spin = 0
+        self._drawn_at = float("-inf")
         self._stale = True
         self._request: Request | None = None
         self._unfolded = False
@@ -132,7 +133,8 @@ class ChatScreen(App[None]):
         """The session has changed: draw, soon."""
         self._stale = True
         if self._drawing is None and self.is_running:
-            self._drawing = self.set_timer(DRAW_S, self._draw)
+            due = self._drawn_at + DRAW_S - time.monotonic()
+            self._drawing = self.set_timer(max(due, 0.001), self._draw)
 
     async def _draw(self) -> None:
         if self._drawing is not None:
@@ -141,6 +143,7 @@ class ChatScreen(App[None]):
         if not self._stale or not self._talk.is_attached:
             return
         self._stale = False
+        self._drawn_at = time.monotonic()
         with self.batch_update():
             fresh = self.session.shown[self._taken :]
             self._taken += len(fresh)

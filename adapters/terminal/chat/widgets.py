@@ -24,8 +24,8 @@ from rxstream.adapters.terminal.chat.drawing import (
     call_line,
     result_line,
     thought_line,
-    wrapped,
 )
+from rxstream.adapters.terminal.chat.lines import Lines
 from rxstream.adapters.terminal.chat.paragraphs import Paragraphs
 from rxstream.adapters.terminal.chat.turn import Turn
 from rxstream.adapters.terminal.text import duration, one_line, printable
@@ -35,7 +35,7 @@ _OUTPUT_LINES: Final = 8
 
 
 class Growing(Widget):
-    """Plain text that grows at its end; only its last line is ever laid out again."""
+    """Plain text that grows at its end."""
 
     DEFAULT_CSS = "Growing { height: auto; width: 1fr; }"
 
@@ -43,82 +43,48 @@ class Growing(Widget):
         super().__init__(classes=classes)
         self.last = last
         """How many lines are shown, the last ones; None is all."""
-        self._lines: list[str] = [""]
-        """As they came, the last one growing."""
-        self._wrapped: list[str] = [""]
-        self._whole = 0
-        """Lines of `_wrapped` that belong to whole lines."""
-        self._width = 0
-        self.length = 0
+        self._lines = Lines()
+
+    @property
+    def length(self) -> int:
         """Characters it was given."""
+        return self._lines.length
 
     def append(self, text: str) -> None:
         """More text."""
-        self.length += len(text)
-        before, changed = self._count, self._whole
-        *whole, rest = (self._lines[-1] + printable(text).expandtabs(4)).split("\n")
-        self._lines[-1:] = [*whole, rest]
-        del self._wrapped[self._whole :]
-        for line in whole:
-            self._wrapped += wrapped(line, self._cells)
-        self._whole = len(self._wrapped)
-        self._wrapped += wrapped(rest, self._cells)
-        if self._count != before or self.last is not None:
-            self.refresh(layout=True)
-        else:
-            # no taller: of the screen only these lines are drawn again
-            height = self._count - changed
-            self.refresh(Region(0, changed, self.size.width, max(height, 1)))
+        self._lines.append(text)
+        self.refresh(layout=True)
 
     def replace(self, text: str) -> None:
         """Another text."""
-        self._lines, self._wrapped, self._whole, self.length = [""], [""], 0, 0
+        self._lines = Lines(self._lines.width)
         self.append(text)
-
-    @property
-    def _cells(self) -> int:
-        return max(self._width, 10)
-
-    def _lay_out(self, width: int) -> None:
-        self._width = width
-        self._wrapped = []
-        for line in self._lines[:-1]:
-            self._wrapped += wrapped(line, self._cells)
-        self._whole = len(self._wrapped)
-        self._wrapped += wrapped(self._lines[-1], self._cells)
-
-    @property
-    def _count(self) -> int:
-        count = len(self._wrapped)
-        if not self._wrapped[-1] and count > 1:
-            count -= 1  # the line that has not begun
-        return count
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         return container.width
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        if width and width != self._width:
-            self._lay_out(width)
-        return self._count if self.last is None else min(self._count, self.last)
+        if width and width != self._lines.width:
+            self._lines.lay_out(width)
+        count = len(self._lines)
+        return count if self.last is None else min(count, self.last)
 
     def render_line(self, y: int) -> Strip:
-        first = 0 if self.last is None else max(0, self._count - self.last)
-        index = first + y
-        text = self._wrapped[index] if index < len(self._wrapped) else ""
-        return Strip([Segment(text, self.rich_style)]).adjust_cell_length(
-            self.size.width, self.rich_style
-        )
+        first = 0 if self.last is None else max(0, len(self._lines) - self.last)
+        return _strip([Segment(self._lines[first + y], self.rich_style)], self)
 
 
-class AnswerView(Vertical):
-    """The model's text: blocks that are over as Markdown, the one that grows as it came."""
+def _strip(segments: list[Segment], widget: Widget) -> Strip:
+    return Strip(segments).adjust_cell_length(widget.size.width, widget.rich_style)
 
-    DEFAULT_CSS = """
-    AnswerView { height: auto; }
-    AnswerView > Static { margin-bottom: 1; }
-    AnswerView > Growing { margin-bottom: 1; }
+
+class AnswerView(Widget):
+    """The model's text: blocks that are over as Markdown, the one that grows as it came.
+
+    One widget of lines, however long the answer is: what is drawn is kept as text with its looks.
     """
+
+    DEFAULT_CSS = "AnswerView { height: auto; width: 1fr; margin-bottom: 1; }"
 
     def __init__(self, block: Text) -> None:
         super().__init__()
@@ -126,7 +92,16 @@ class AnswerView(Vertical):
         self._paragraphs = Paragraphs()
         self._seen = 0
         self._version = -1
-        self._growing: Growing | None = None
+        self._over: list[str] = []
+        """The blocks that are over."""
+        self._drawn: list[list[Segment]] = []
+        """Their lines, with an empty one behind each block."""
+        self._tail = Lines()
+
+    @property
+    def growing(self) -> bool:
+        """Whether some of it is plain text."""
+        return self._tail.length > 0
 
     async def sync(self) -> None:
         """Take in what is new."""
@@ -138,22 +113,52 @@ class AnswerView(Vertical):
         over = self._paragraphs.feed(fresh)
         if self._block.finished:
             over.append(self._paragraphs.end())
-        over = [text for text in over if text.strip()]
+        before = self._height
         if over:
-            # in one step, so that nothing jumps
-            if self._growing is not None:
-                await self._growing.remove()
-                self._growing = None
-            await self.mount(*(Static(AnswerMarkdown(text.strip("\n"))) for text in over))
-        tail = self._paragraphs.tail
-        if not tail.strip():
-            return
-        if self._growing is None:
-            self._growing = Growing()
-            await self.mount(self._growing)
-            self._growing.append(tail.lstrip("\n"))
+            for text in over:
+                if text.strip():
+                    self._over.append(text.strip("\n"))
+                    self._draw(self._over[-1])
+            self._tail = Lines(self._tail.width)
+            fresh = self._paragraphs.tail.lstrip("\n")
+        changed = len(self._drawn) + self._tail.append(fresh if self.growing else fresh.lstrip())
+        if over or self._height != before:
+            self.refresh(layout=True)
         else:
-            self._growing.append(fresh)
+            # no taller: of the screen only these lines are drawn again
+            self.refresh(Region(0, changed, self.size.width, self._height - changed + 1))
+
+    def _draw(self, text: str) -> None:
+        """Lay a block out for good, once the width is known."""
+        width = self._tail.width
+        if width:
+            options = self.app.console.options.update_width(width)
+            lines = self.app.console.render_lines(AnswerMarkdown(text), options, pad=False)
+            self._drawn += [list(Segment.simplify(line)) for line in lines]
+            self._drawn.append([])
+
+    @property
+    def _height(self) -> int:
+        if self.growing:
+            return len(self._drawn) + len(self._tail)
+        return max(len(self._drawn) - 1, 1)
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        return container.width
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        if width and width != self._tail.width:
+            self._tail.lay_out(width)
+            self._drawn = []
+            for text in self._over:
+                self._draw(text)
+        return self._height
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        if y < len(self._drawn):
+            return _strip(list(Segment.apply_style(self._drawn[y], base)), self)
+        return _strip([Segment(self._tail[y - len(self._drawn)], base)], self)
 
 
 class ThoughtView(Vertical):

@@ -16,7 +16,7 @@ import rxstream as rxs
 from rxstream.adapters.terminal.chat import History, Session, screen
 from rxstream.adapters.terminal.chat.prompt import Prompt
 from rxstream.adapters.terminal.chat.screen import ChatScreen
-from rxstream.adapters.terminal.chat.widgets import Growing, NoteView, TurnView
+from rxstream.adapters.terminal.chat.widgets import AnswerView, NoteView, TurnView
 from rxstream.stream import Stream
 from tests.adapters.terminal.chat_parts import (
     Counting,
@@ -89,7 +89,7 @@ async def test_a_block_is_plain_while_it_grows_and_markdown_when_it_is_over() ->
         hold.set()
         await chat.sees_no("**Tw")
         await chat.sees("5 tokens")
-        assert not chat.screen.query(Growing)
+        assert not chat.screen.query_one(AnswerView).growing
 
 
 async def test_thoughts_are_seen_then_folded_and_can_be_unfolded() -> None:
@@ -302,7 +302,7 @@ async def test_text_is_wrapped_again_when_the_window_changes() -> None:
         await chat.sees("word29")
         await chat.pilot.resize_terminal(40, 30)
         await chat.sees("word29")
-        shown = chat.screen.query_one(Growing)
+        shown = chat.screen.query_one(AnswerView)
         assert shown.size.height >= len(words) // 40
         assert max(map(len, chat.text.splitlines())) <= 40
 
