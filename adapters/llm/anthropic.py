@@ -22,7 +22,7 @@ from rxstream.adapters.llm.messages import (
     parted,
     with_options,
 )
-from rxstream.adapters.llm.reading import EventReader
+from rxstream.adapters.llm.reading import EVENTS, EventReader
 from rxstream.models import Element, Question
 
 MAX_TOKENS: Final = 4_096
@@ -34,6 +34,7 @@ class AnthropicMessages:
     """`POST /v1/messages`, streamed."""
 
     address = "https://api.anthropic.com"
+    media_type = EVENTS
 
     def path(self, model: str) -> str:
         """The same for every model."""

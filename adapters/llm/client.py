@@ -19,8 +19,9 @@ import orjson
 
 from rxstream.adapters.http import failure, session
 from rxstream.adapters.llm.dialect import Dialect
-from rxstream.adapters.llm.errors import ModelError, refusal
+from rxstream.adapters.llm.errors import ModelError, error_text, refusal
 from rxstream.adapters.llm.messages import encoded
+from rxstream.adapters.llm.reading import EVENTS
 from rxstream.adapters.llm.retrying import Retries, retried
 from rxstream.errors import AuthorError
 from rxstream.models import Delivered, Element, Question, Tell
@@ -143,7 +144,12 @@ class HTTPModel:
 
     @contextlib.asynccontextmanager
     async def _post(self, address: Address, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {**self._dialect.headers(address.api_key), "Content-Type": "application/json"}
+        headers = {
+            **self._dialect.headers(address.api_key),
+            "Content-Type": "application/json",
+            "Accept": self._dialect.media_type,
+            "Accept-Encoding": "identity",  # a compressor holds back what is to be shown at once
+        }
         if address.close:
             headers["Connection"] = "close"
         # total: a long answer is no fault; silence is
@@ -155,6 +161,8 @@ class HTTPModel:
             if response.status != 200:
                 said = _read(await response.content.read(_ERROR_BYTES))
                 raise refusal(response.status, said, response.headers, self._hints)
+            if _at_once(response.content_type, self._dialect.media_type):
+                raise _no_stream(_read(await response.content.read(_ERROR_BYTES)), response)
             if not address.url.startswith(KEPT) and response.connection is not None:
                 protocol = response.connection.protocol
                 if protocol is not None:
@@ -219,6 +227,21 @@ async def _read_out(response: aiohttp.ClientResponse) -> None:
         async with asyncio.timeout(_REST_S):
             while await response.content.readany():
                 pass
+
+
+def _at_once(given: str, wanted: str) -> bool:
+    """Whether a body is a page, or one JSON value where events were to come."""
+    return given == "text/html" or (given == "application/json" and wanted == EVENTS)
+
+
+def _no_stream(said: Any, response: aiohttp.ClientResponse) -> ModelError:
+    if isinstance(said, dict) and said.get("error"):
+        return refusal(None, said)
+    return ModelError(
+        f"the server answered with {response.content_type} instead of a stream: {error_text(said)} "
+        "(is base_url the address of a model's server?)",
+        code="model_refused",
+    )
 
 
 def _ms(seconds: float) -> float:

@@ -37,6 +37,11 @@ class Dialect(Protocol):
         """Where the provider itself answers; what `base_url` replaces."""
         ...
 
+    @property
+    def media_type(self) -> str:
+        """What the answer is, as HTTP names it."""
+        ...
+
     def path(self, model: str) -> str:
         """Appended to the base URL."""
         ...

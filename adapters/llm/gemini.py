@@ -24,7 +24,7 @@ from rxstream.adapters.llm.messages import (
     provided,
     with_options,
 )
-from rxstream.adapters.llm.reading import END, EventReader
+from rxstream.adapters.llm.reading import END, EVENTS, EventReader
 from rxstream.models import Element, Question
 
 
@@ -32,6 +32,7 @@ class Gemini:
     """`POST /v1beta/models/MODEL:streamGenerateContent?alt=sse`."""
 
     address = "https://generativelanguage.googleapis.com"
+    media_type = EVENTS
 
     def path(self, model: str) -> str:
         """Names the model."""

@@ -54,6 +54,8 @@ TEMPLATE: Final = """\
 class HermesChat(OpenAIChat):
     """Chat completions of a server that has `TEMPLATE`."""
 
+    images_of = ()
+
     def body(self, model: str, question: Question) -> Mapping[str, Any]:
         """The JSON of the request; one that is to be answered by a call begins the call."""
         body = dict(super().body(model, question))

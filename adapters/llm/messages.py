@@ -100,7 +100,7 @@ def looked_through(messages: Sequence[Message], *, images_of: Sequence[str]) -> 
         if each.images and each.role not in images_of:
             raise AuthorError(
                 f"message {index} of {each.role} has an image, which this provider does not take there: "
-                "put it into a message of user, or describe it",
+                + ("put it into a message of user" if images_of else "describe it in words"),
                 code="unsupported_content",
             )
     names = {call.id: call.name for each in said for call in each.calls}

@@ -18,7 +18,7 @@ from rxstream.adapters.llm.messages import (
     provided,
     with_options,
 )
-from rxstream.adapters.llm.reading import LineReader
+from rxstream.adapters.llm.reading import LINES, LineReader
 from rxstream.models import Element, Question
 
 
@@ -26,6 +26,7 @@ class Ollama:
     """`POST /api/chat`, streamed."""
 
     address = "http://localhost:11434"
+    media_type = LINES
 
     def path(self, model: str) -> str:
         """The same for every model."""

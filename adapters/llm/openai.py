@@ -6,13 +6,13 @@ finish reason or `[DONE]` came. Sans-I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rxstream.adapters.llm.answering import Answer, textual
 from rxstream.adapters.llm.errors import refusal
 from rxstream.adapters.llm.messages import Image, Said, functions, looked_through, with_options
-from rxstream.adapters.llm.reading import END, EventReader
+from rxstream.adapters.llm.reading import END, EVENTS, EventReader
 from rxstream.models import Element, Question
 
 
@@ -20,6 +20,9 @@ class OpenAIChat:
     """`POST /chat/completions`, streamed. `limit` is what the server calls the most tokens it may say."""
 
     address = "https://api.openai.com/v1"
+    media_type = EVENTS
+
+    images_of: Sequence[str] = ("user",)
 
     def __init__(self, limit: str = "max_tokens") -> None:
         self._limit = limit
@@ -34,7 +37,7 @@ class OpenAIChat:
 
     def body(self, model: str, question: Question) -> Mapping[str, Any]:
         """The JSON of the request; what was not given is left to the server."""
-        said = looked_through(question.messages, images_of=("user",))
+        said = looked_through(question.messages, images_of=self.images_of)
         body: dict[str, Any] = {
             "model": model,
             "messages": [_message(each) for each in said],

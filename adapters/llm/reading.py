@@ -21,6 +21,10 @@ from rxstream.operators.sse import EventStreamDecoder, ServerSentEvent
 MAX_LENGTH: Final = 4 * 1024 * 1024
 """Bytes of one line or event; nothing a model says in one is larger."""
 
+EVENTS: Final = "text/event-stream"
+LINES: Final = "application/x-ndjson"
+"""What the two are called in HTTP."""
+
 END: Final = "[DONE]"
 """The name of the event that OpenAI's format ends with, which has no object."""
 

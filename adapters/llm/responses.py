@@ -20,7 +20,7 @@ from rxstream.adapters.llm.messages import (
     with_options,
 )
 from rxstream.adapters.llm.openai import OpenAIChat
-from rxstream.adapters.llm.reading import EventReader
+from rxstream.adapters.llm.reading import EVENTS, EventReader
 from rxstream.models import Element, Question
 
 
@@ -28,6 +28,7 @@ class OpenAIResponses:
     """`POST /responses`, streamed."""
 
     address = OpenAIChat.address
+    media_type = EVENTS
 
     def path(self, model: str) -> str:
         """The same for every model."""

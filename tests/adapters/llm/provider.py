@@ -39,6 +39,7 @@ class Provider:
         self.url = ""
         self.parts: list[bytes] = [transcript()]
         self.pause = 0.0
+        self.media_type = "text/event-stream"
         self.ending = "well"
         self.status = 200
         self.refusal: Any = {"error": {"message": "no"}}
@@ -51,7 +52,7 @@ class Provider:
         self.asked.append((request.headers.get("Authorization"), await request.json()))
         if self.status != 200:
             return web.json_response(self.refusal, status=self.status)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers={"Content-Type": self.media_type})
         await response.prepare(request)
         try:
             for part in self.parts:

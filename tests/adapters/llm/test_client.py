@@ -137,3 +137,19 @@ async def test_a_connection_serves_several_questions_where_it_is_dear(
     for _ in range(3):
         assert (await ask(provider))["type"] == "done"
     assert len(provider.connections) == connections
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "expected"),
+    [
+        ("text/html", b"<html>Welcome</html>", "is base_url the address"),
+        ("application/json", b'{"choices": []}', "instead of a stream"),
+        ("application/json", b'{"error": {"message": "out of memory"}}', "out of memory"),
+    ],
+)
+async def test_what_is_no_stream_is_said(
+    provider: Provider, media_type: str, body: bytes, expected: str
+) -> None:
+    provider.media_type, provider.parts = media_type, [body]
+    _, error = await until_it_fails(ask(provider))
+    assert expected in str(error)

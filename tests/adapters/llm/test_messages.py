@@ -155,17 +155,23 @@ def test_no_message_and_two_tools_of_one_name_are_errors(dialect: str) -> None:
         body(dialect, tools=(NOW, ToolSpec("now", "again", {})))
 
 
+def test_the_local_model_looks_at_no_image() -> None:
+    with pytest.raises(AuthorError, match="does not take"):
+        HermesChat().body("m", Question(TALK))
+
+
 def test_a_field_without_a_json_form_is_said() -> None:
     with pytest.raises(AuthorError, match="no JSON form"):
         encoded({"stop": object()})
 
 
 def test_the_local_model_is_made_to_call_behind_a_question_and_to_speak_behind_a_result() -> None:
-    asked = Question(TALK[1:2], (WEATHER,), max_tokens=100_000)
+    ask: Message = {"role": "user", "content": "What?"}
+    asked = Question((ask,), (WEATHER,), max_tokens=100_000)
     said = HermesChat().body("m", asked)
     assert (said["tool_choice"], said["max_tokens"]) == ("required", MAX_CALL_TOKENS)
     assert said["messages"][-1] == {"role": "assistant", "content": BEGINNING}
-    told = HermesChat().body("m", Question(TALK, (WEATHER,)))
+    told = HermesChat().body("m", Question((ask, *TALK[2:]), (WEATHER,)))
     assert (told["tool_choice"], told["messages"][-1]["role"]) == ("none", "tool")
     plain = HermesChat().body("m", Question(TALK[:1], max_tokens=5))
     assert (len(plain["messages"]), "tool_choice" in plain) == (1, False)
