@@ -191,16 +191,24 @@ class TestSandbox:
     async def test_code_that_does_something_else_does_not_pass(
         self, boundary: str, code: str, said: str
     ) -> None:
-        found = await trying.tried(ADD + code, TEST, 1)
+        found = await trying.tried(ADD + code, TEST, 2 if "while" in code else 30)
         assert found.passed is False
         assert re.search(said, found.message)
+
+    async def test_where_no_python_starts_nothing_is_said_of_the_code(
+        self, boundary: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trying, "_PYTHON", "/nowhere/python")
+        found = await trying.tried(ADD, TEST, 5)
+        assert found.passed is None
+        assert re.search("Python did not start in the sandbox: .*not found", found.message)
 
     async def test_it_sees_nothing_of_the_host(self, boundary: str, tmp_path: Path) -> None:
         tmp_path.joinpath("secret").write_text("x")
         test = (
             f"import os\nassert not os.path.exists({str(tmp_path)!r})\nassert 'HOME' in os.environ"
         )
-        assert await trying.tried(ADD, test, 5) == Tried(True, "the test passed")
+        assert await trying.tried(ADD, test, 30) == Tried(True, "the test passed")
 
 
 class TestCode:

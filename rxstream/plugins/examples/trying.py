@@ -29,6 +29,7 @@ _PROGRAM: Final = """
 import asyncio, inspect, json, sys, traceback
 given = json.loads(sys.stdin.readline())
 space = {"__name__": "written"}
+print(given["mark"], flush=True)
 try:
     exec(compile(given["code"], "<code>", "exec", dont_inherit=True), space)
     known = dict(space) if given["test"] else {}
@@ -65,16 +66,19 @@ async def tried(code: str, test: str, seconds: float) -> Tried:
         done = await _sandbox(seconds).run([_PYTHON, "-I", "-S", "-B", "-c", _PROGRAM], stdin=given)
     except WorldError as error:
         return Tried(None, f"it was not run: {error.message}")
-    printed = done.stdout.rpartition(mark)
-    passed = done.exit_code == 0 and printed[1] == mark
-    output = (printed[0] if passed else done.stdout + done.stderr)[-MAX_OUTPUT:].strip()
+    lines = done.stderr.strip().splitlines()
+    before, *printed = done.stdout.split(f"{mark}\n")
+    if before or not printed:  # nothing of the code has begun
+        why = done.ended.ended_by or (lines or ["it said nothing"])[-1][:500]
+        return Tried(None, f"it was not run, Python did not start in the sandbox: {why}")
+    passed = done.exit_code == 0 and len(printed) == 2
+    output = (printed[0] if passed else "".join(printed) + done.stderr)[-MAX_OUTPUT:].strip()
     if passed:
         return Tried(True, "the test passed", output)
     if done.ended.ended_by is not None:
         return Tried(False, f"it was ended for its use of {done.ended.ended_by}", output)
     if done.dropped:
         return Tried(False, f"it printed more than {_PRINTED} bytes", output)
-    lines = done.stderr.strip().splitlines()
     left = f"it left the test with status {done.exit_code}"
     return Tried(False, lines[-1][:500] if lines and done.exit_code == 1 else left, output)
 
