@@ -67,6 +67,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 def told(left: asyncio.Future[bytes], writer: asyncio.StreamWriter) -> None:
     """Somebody left in the middle of an answer."""
     if not left.cancelled():
+        left.exception()
         print(json.dumps({"left": time.monotonic_ns()}), flush=True)
 
 
