@@ -26,6 +26,8 @@ _SOON: Final = 0.05
 _LONGEST: Final = 2.0
 """Seconds between two looks for a question that was told and cannot be answered yet."""
 
+_NOTICED: Final = frozenset({EventType.INPUT_REQUESTED, EventType.INPUT_RECEIVED, *TERMINAL})
+
 _MESSAGE: Final = 8_000
 """Characters of a question that are shown."""
 
@@ -84,13 +86,15 @@ class Asking:
     def notice(self, events: Sequence[StreamEvent]) -> None:
         """Take events in."""
         for event in events:
+            if event.event_type not in _NOTICED:
+                continue
             if event.event_type == EventType.INPUT_REQUESTED:
                 asked = Asked.told(event.data)
                 self._pending[asked.request_id] = asked
                 self._changed.set()
             elif event.event_type == EventType.INPUT_RECEIVED:
                 self._gone(event.data["request_id"], "somebody else has answered")
-            elif event.event_type in TERMINAL:
+            else:
                 for request_id in list(self._pending):
                     self._gone(request_id, "the execution has ended")
 
@@ -114,6 +118,9 @@ class Asking:
             wait = min(wait * 2, _LONGEST)
 
     async def _next(self) -> Asked | None:
+        self._pending = {
+            key: asked for key, asked in self._pending.items() if (asked.left() or 0) > -_LONGEST
+        }
         for asked in await self._execution.questions():
             if asked.request_id in self._pending and asked.request_id not in self._told:
                 return asked

@@ -115,7 +115,7 @@ def python_files(path: str) -> None:
 def parts_of(path: str, parts: int) -> dict[str, Any]:
     """The columns of a table, and about as many ranges of bytes that begin and end with a line."""
     with open(path, "rb") as file:
-        columns = next(csv.reader([file.readline().decode()]))
+        columns = next(csv.reader([file.readline().decode("utf-8-sig")]))
         begin, size = file.tell(), os.fstat(file.fileno()).st_size
         step, ranges = max(1, math.ceil((size - begin) / parts)), []
         while begin < size:
@@ -130,7 +130,8 @@ def described(path: str, columns: list[str], begin: int, end: int) -> dict[str, 
     """What one range of a table holds: rows, and of each column its numbers and words."""
     with open(path, "rb") as file:
         file.seek(begin)
-        rows = list(csv.reader(file.read(end - begin).decode(errors="replace").splitlines()))
+        lines = file.read(end - begin).decode(errors="replace").split("\n")
+    rows = [row for row in csv.reader(lines) if row]
     found: dict[str, Any] = {}
     for at, name in enumerate(columns):
         values = [row[at] for row in rows if row[at:] and row[at]]

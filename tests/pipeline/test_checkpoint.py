@@ -96,3 +96,28 @@ def test_one_that_cannot_be_saved_is_said_and_fails_nothing(
     assert said["status"] == "degraded"
     assert said["message"] == "no checkpoint was saved: the disk is full"
     assert events[-1].event_type == "pipeline_complete"
+
+
+def test_one_that_is_being_saved_when_it_is_stopped_is_saved_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save = JournalLog.checkpoint
+
+    async def slowly(self: Any, execution_id: str) -> Any:
+        await asyncio.sleep(5)
+        return await save(self, execution_id)
+
+    monkeypatch.setattr(JournalLog, "checkpoint", slowly)
+
+    async def life() -> Any:
+        async with rxs.Engine(JournalLog()) as engine:
+            execution = await engine.start(made().graph)
+            await asyncio.sleep(3)
+            execution.stop()
+            await execution.wait()
+            return [event async for event in execution.events()]
+
+    events = run(life())
+    assert len(data_of(events, SAVED)) == 1
+    assert data_of(events, "step_start", "second") == []
+    assert events[-1].event_type == "pipeline_cancelled"
