@@ -19,6 +19,7 @@ from rxstream.adapters.tools import sandbox_bwrap as bubblewrap
 from rxstream.adapters.tools import sandbox_groups as groups
 from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
+from rxstream.adapters.tools.sandbox_user import NOBODY, somebody
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import AuthorError, WorldError
 
@@ -99,11 +100,16 @@ class Sandbox:
         made = bubblewrap.found()
         kind = groups.kind()
         group = "" if kind is None else f"by the kernel (control groups {kind.version})"
-        alone = "watched (the kernel does not limit root)" if os.geteuid() == 0 else "by the kernel"
+        user = os.geteuid()
+        writable = [*self.writable, *([] if self.work is None else [self.work])]
+        if somebody([], [os.path.realpath(path) for path in writable]) is not None:
+            user = NOBODY
+        alone = "by the kernel" if user else "watched (the kernel does not limit root)"
         return {
             "boundary": f"bubblewrap {made.version}",
             "system_calls": "filtered" if made.seccomp is not None else "not filtered",
             "user_namespaces": "forbidden" if made.nested else "refused by the filter",
+            "user": f"{bubblewrap.USER} inside, {user} on the host",
             "network": "the host's" if self.network else "none",
             "memory": group or "each process by the kernel, all together watched",
             "processes": group or alone,
@@ -126,15 +132,22 @@ class Sandbox:
     def _command(self, argv: Sequence[str], seconds: float) -> Command:
         made, limits = bubblewrap.found(), self.limits
         folder = None if self.work is None else _folder(self.work)
+        readable = [_present(path) for path in self.readable]
+        writable = [*map(_present, self.writable), *([] if folder is None else [folder])]
+        user = somebody(readable, writable)
+        paths = [*readable, *writable]
+        sources = paths if user is None else user.sources
+        binds = list(zip(sources, paths, strict=True))
         seen = bubblewrap.seen(
             network=self.network,
-            readable=[_present(path) for path in self.readable],
-            writable=[*map(_present, self.writable), *([] if folder is None else [folder])],
+            readable=binds[: len(readable)],
+            writable=binds[len(readable) :],
             scratch=limits.scratch,
         )
         variables = {**_environment(), **self.environment}
         files = bubblewrap.opened(made, _ACCOUNTS)
         arguments = [
+            *(() if user is None else user.words),
             *bubblewrap.apart(made, network=self.network),
             *files.arguments,  # before the root is closed
             *seen,

@@ -15,7 +15,7 @@ import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from rxstream.adapters.tools.sandbox_seccomp import program
 from rxstream.errors import WorldError
@@ -64,6 +64,10 @@ _PROC_BLANK: Final = ("kallsyms", "keys", "key-users", "latency_stats", "sched_d
 """World-readable, and about the host; with them whatever is for the host's root alone."""
 _WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _TRIED_S: Final = 10
+
+
+Bind: TypeAlias = tuple[str, str]
+"""Where a folder is now, and where it is inside."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def apart(made: Bubblewrap, *, network: bool) -> list[str]:
 
 
 def seen(
-    *, network: bool, readable: Iterable[str], writable: Iterable[str], scratch: int
+    *, network: bool, readable: Iterable[Bind], writable: Iterable[Bind], scratch: int
 ) -> Iterator[str]:
     """What the command sees of files; later words cover earlier ones."""
     for path in _PROGRAMS:
@@ -145,10 +149,10 @@ def seen(
     size = ("--size", str(scratch), "--tmpfs")
     yield from ("--dev", "/dev", *size, "/dev/shm", "--remount-ro", "/dev")
     yield from (*size, "/tmp", "--symlink", "../tmp", "/var/tmp")
-    for path in readable:
-        yield from ("--ro-bind", path, path)
-    for path in writable:
-        yield from ("--bind", path, path)
+    for source, path in readable:
+        yield from ("--ro-bind", source, path)
+    for source, path in writable:
+        yield from ("--bind", source, path)
     yield from ("--remount-ro", "/")
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from rxstream.adapters.tools import sandbox
 from rxstream.adapters.tools.sandbox import Limits, Sandbox
 from rxstream.adapters.tools.sandbox_seccomp import ABSENT, EXAMINED, REFUSED
 from tests.adapters.tools import escaping
@@ -137,12 +138,11 @@ def told(lines: str) -> Outcomes:
     return dict(json.loads(line) for line in lines.splitlines())
 
 
-@pytest.fixture(scope="module")
-def inside(boundary: str, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+def tried(folder: Path) -> Outcomes:
     """Every attempt, and every refused call, in a sandbox."""
     shown = [sys.base_prefix, str(FOLDER)]
     with ExitStack() as stack:
-        host = Host(tmp_path_factory.mktemp("inside"), stack)
+        host = Host(folder, stack)
         facts = host.facts | {
             "shown": [*shown, str(host.work)],
             "wanted": list(ATTEMPTS),
@@ -159,15 +159,18 @@ def inside(boundary: str, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
         assert ran.exit_code == 0, ran.stderr
         outcomes = told(ran.stdout)
         left = {path.name for path in host.outside.iterdir()} - {"secret", "socket"}
-        outcomes["host"] = json.dumps(
-            {
-                "left": sorted(left),
-                "secret": host.secret.read_text() == host.token,
-                "running": host.process.poll() is None,
-                "token": host.token in ran.stdout,
-            }
-        )
-    return outcomes
+        state = {
+            "left": sorted(left),
+            "secret": host.secret.read_text() == host.token,
+            "running": host.process.poll() is None,
+            "token": host.token in ran.stdout,
+        }
+        return outcomes | {"host": json.dumps(state)}
+
+
+@pytest.fixture(scope="module")
+def inside(boundary: str, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    return tried(tmp_path_factory.mktemp("inside"))
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,15 @@ def test_the_host_is_as_it_was(inside: Outcomes) -> None:
         "running": True,
         "token": False,
     }
+
+
+def test_none_leads_out_where_root_cannot_be_somebody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "somebody", lambda readable, writable: None)
+    outcomes = tried(tmp_path)
+    assert {name: said for name, said in outcomes.items() if said.startswith("ESCAPED")} == {}
+    assert json.loads(outcomes["host"])["left"] == []
 
 
 def test_no_attempt_is_without_its_sentence() -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from rxstream.adapters.tools import sandbox_groups
+from rxstream.adapters.tools import sandbox, sandbox_groups
 from rxstream.adapters.tools.sandbox import Finished, Limits, Sandbox
+from rxstream.adapters.tools.sandbox_running import Ended
+from rxstream.adapters.tools.sandbox_user import NOBODY
 from rxstream.errors import AuthorError, WorldError
 from tests.adapters.tools.test_bash import alive
 
@@ -32,6 +34,21 @@ async def ran(work: Path, code: str, **limits: Any) -> Finished:
     return done
 
 
+async def until(word: bytes, code: str, **limits: Any) -> Ended:
+    """A shell command that is stopped when it has said a word; nothing of it may be left."""
+    mark = uuid.uuid4().hex
+    box = Sandbox(environment={"MARK": mark}, limits=Limits(**{"seconds": 20, **limits}))
+    said = b""
+    async with box.start(["bash", "-c", code]) as running:
+        while word not in said and (chunk := await running.read()) is not None:
+            said += chunk[1]
+        running.stop()
+        ended = await running.wait()
+    assert word in said
+    assert alive(mark) == []
+    return ended
+
+
 async def python(work: Path, code: str, **limits: Any) -> Finished:
     box = Sandbox(work, readable=[sys.base_prefix], limits=Limits(**{"seconds": 20, **limits}))
     return await box.run([PYTHON, "-I", "-c", code])
@@ -42,22 +59,22 @@ async def python(work: Path, code: str, **limits: Any) -> Finished:
 
 @pytest.fixture
 def counted() -> None:
-    """The kernel counts processes: by a control group, or because this is not root."""
-    if sandbox_groups.kind() is None and os.geteuid() == 0:
-        pytest.skip("missing: writable control groups, by which alone the kernel limits root")
+    """The kernel counts processes: by a control group, or because they are not root's."""
+    if "watched" in str(Sandbox().describe()["processes"]):
+        pytest.skip("missing: a kernel that limits how many processes root's sandboxes have")
 
 
 @pytest.mark.usefixtures("counted")
 async def test_a_fork_bomb_does_not_spread(tmp_path: Path) -> None:
-    done = await ran(tmp_path, ":(){ :|:& };: ; sleep 5", processes=30, seconds=0.3)
-    assert "Resource temporarily unavailable" in done.stderr
+    said = await until(b"Resource temporarily unavailable", ":(){ :|:& };: ; sleep 5", processes=30)
+    assert said.ended_by == "cancelled"
 
 
 async def test_too_many_processes_are_seen_where_the_kernel_does_not_count(
     tmp_path: Path, watched: None
 ) -> None:
     code = "for i in {1..60}; do sleep 30 & done; wait; echo all"
-    done = await ran(tmp_path, code, processes=30, seconds=10)
+    done = await ran(tmp_path, code, processes=30, seconds=5)
     assert done.ended.ended_by == "processes" or "unavailable" in done.stderr
     assert "all" not in done.stdout
 
@@ -77,8 +94,9 @@ def who_counts(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose control groups are not ours to make."""
+    """A machine whose control groups are not ours to make, and where root can be nobody else."""
     monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+    monkeypatch.setattr(sandbox, "somebody", lambda readable, writable: None)
 
 
 async def test_many_processes_have_no_more_together(tmp_path: Path, who_counts: None) -> None:
@@ -144,7 +162,7 @@ async def test_files_can_be_open_up_to_a_number(tmp_path: Path) -> None:
 
 
 async def test_endless_output_is_read_thrown_away_and_ended(tmp_path: Path) -> None:
-    done = await ran(tmp_path, "yes", output=10_000, seconds=0.2)
+    done = await ran(tmp_path, "yes", output=10_000, seconds=0.8)
     assert len(done.stdout) == 10_000
     assert done.dropped > 0
     assert done.ended.ended_by == "time"
@@ -168,9 +186,9 @@ async def test_endless_output_is_read_thrown_away_and_ended(tmp_path: Path) -> N
         "kills-the-first",
     ],
 )
-async def test_whatever_it_does_it_ends_with_its_time(tmp_path: Path, code: str) -> None:
-    done = await ran(tmp_path, code, seconds=0.15)
-    assert done.exit_code != 0
+async def test_whatever_it_does_it_ends_when_it_is_to(code: str) -> None:
+    ended = await until(b"up", f"echo up; {code}")
+    assert ended.exit_code != 0
 
 
 async def test_killing_everybody_kills_only_itself(tmp_path: Path) -> None:
@@ -214,31 +232,29 @@ def test_it_ends_when_whoever_started_it_is_killed() -> None:
     assert alive(mark) == []
 
 
-SOMEBODY = """
-import asyncio, os, sys
-from rxstream.adapters.tools.sandbox import Limits, Sandbox
-import encodings.idna
-
-async def main():
-    box = Sandbox(limits=Limits(processes=30, seconds=0.5))
-    await box.run(["true"])  # whatever is imported late is imported while it can be read
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setresgid(65534, 65534, 65534)
-        os.setresuid(65534, 65534, 65534)
-    groups.kind = lambda: None
-    done = await box.run(["bash", "-c", "for i in {1..40}; do sleep 9 & done; wait"])
-    print(box.describe()["processes"], done.stderr)
-
-from rxstream.adapters.tools import sandbox_groups as groups
-asyncio.run(main())
-"""
+async def test_root_is_not_root_on_the_host(tmp_path: Path) -> None:
+    told = str(Sandbox(tmp_path).describe()["user"])
+    if os.geteuid() == 0 and told.endswith(" 0 on the host"):
+        pytest.skip("missing: a file system whose folders can be shown to somebody else as theirs")
+    kept = tmp_path / "kept"
+    kept.write_text("root's own")
+    kept.chmod(0o600)
+    code = f"cat kept; echo more > made; sleep 30; : {tmp_path}"
+    async with Sandbox(tmp_path).start(["bash", "-c", code]) as running:
+        assert await running.read() == (1, b"root's own")
+        users = {each.uids().real for each in alive(f": {tmp_path}") if each.name() == "bash"}
+    assert users == {NOBODY if os.geteuid() == 0 else os.geteuid()}
+    assert (tmp_path / "made").stat().st_uid == os.geteuid()
 
 
-def test_processes_of_anybody_but_root_are_counted_by_the_kernel() -> None:
-    ran = subprocess.run([sys.executable, "-c", SOMEBODY], capture_output=True, text=True)
-    assert ran.stdout.startswith("by the kernel "), ran.stderr
-    assert "Resource temporarily unavailable" in ran.stdout
+async def test_the_kernel_counts_processes_of_anybody_but_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+    if "watched" in str(Sandbox().describe()["processes"]):
+        pytest.skip("missing: a way for root to be somebody else")
+    code = "for i in {1..40}; do sleep 9 & done; wait"
+    await until(b"Resource temporarily unavailable", code, processes=30)
 
 
 # --- and what others get -----------------------------------------------------------------------

@@ -1,0 +1,98 @@
+"""Run as a program, by root: become a user who owns nothing, to whom some folders look like their own.
+
+`python sandbox_launch.py WISHES COMMAND …`: in mounts of its own, each folder of the wishes (JSON: `user`,
+`place`, `folders` as pairs of a path and whether it is written to) is put into `place` under its number. In
+one that is written to, files of the folder's owner appear to be the user's, and what the user makes is the
+owner's: `mount_setattr(2)`. Then it is that user, without any right of root, and becomes the command. It
+must not import anything but the standard library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import struct
+import sys
+from typing import Final
+
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every machine
+_CLONE, _RECURSIVE, _EMPTY_PATH, _MOVE_EMPTY = 1, 0x8000, 0x1000, 4
+_HERE: Final = -100
+_MAPPED: Final = 0x00100000
+_NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
+_PRIVATE: Final = 0x40000 | 0x4000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(wishes: str, command: list[str]) -> None:
+    """Never returns. Raises `OSError` where the kernel or a file system cannot."""
+    wanted = json.loads(wishes)
+    user, place = int(wanted["user"]), str(wanted["place"])
+    _checked(_libc.unshare(_NEW_MOUNTS))
+    _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_PRIVATE), None))
+    trees = [(_tree(path, user if written else None), path) for path, written in wanted["folders"]]
+    _checked(_libc.mount(b"none", place.encode(), b"tmpfs", ctypes.c_ulong(0), b"mode=755"))
+    for number, (tree, path) in enumerate(trees):
+        target = os.path.join(place, str(number))
+        if os.path.isdir(path):
+            os.mkdir(target)
+        else:
+            os.close(os.open(target, os.O_CREAT))
+        _checked(_libc.syscall(_MOVE_MOUNT, tree, b"", _HERE, target.encode(), _MOVE_EMPTY))
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    os.execv(command[0], command)
+
+
+def _tree(path: str, user: int | None) -> int:
+    """A folder with what is mounted below it, as a mount that is nowhere yet."""
+    flags = _CLONE | os.O_CLOEXEC | _RECURSIVE
+    tree = _checked(_libc.syscall(_OPEN_TREE, _HERE, path.encode(), flags))
+    if user is not None:
+        found = os.stat(path)
+        users = _users(found.st_uid, found.st_gid, user)
+        attributes = ctypes.create_string_buffer(struct.pack("=QQQQ", _MAPPED, 0, 0, users), 32)
+        flags = _EMPTY_PATH | _RECURSIVE
+        _checked(_libc.syscall(_MOUNT_SETATTR, tree, b"", flags, attributes, 32))
+        os.close(users)
+    return tree
+
+
+def _users(owner: int, group: int, user: int) -> int:
+    """A namespace of users in which the owner stands for the user: made by a child, which lends its own."""
+    ready, made = os.pipe()
+    told, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(made, b"x" if _libc.unshare(_NEW_USERS) == 0 else b"-")
+        os.read(told, 1)
+        os._exit(0)
+    try:
+        if os.read(ready, 1) != b"x":
+            raise OSError("no namespace of users can be made")
+        for kind, number in (("uid", owner), ("gid", group)):
+            with open(f"/proc/{child}/{kind}_map", "w") as table:
+                table.write(f"{number} {user} 1")
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    finally:
+        os.write(done, b"x")
+        os.waitpid(child, 0)
+        for each in (ready, made, told, done):
+            os.close(each)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], sys.argv[2:])
+    except OSError as error:
+        sys.exit(f"bwrap: cannot run as another user: {error}")
