@@ -72,6 +72,12 @@ class Call:
     """Characters of output before that."""
     version: int = 0
 
+    @property
+    def piece(self) -> dict[str, Any]:
+        """As the model said it."""
+        piece = {"id": self.id, "name": self.name, "arguments": self.arguments}
+        return piece if self.carry is None else {**piece, "carry": self.carry}
+
     def say(self, text: str) -> None:
         """More output."""
         output = self.output + text

@@ -7,10 +7,11 @@ anything was never held.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rxstream.adapters.terminal.chat.blocks import Call, Note, Text
 from rxstream.adapters.terminal.chat.turn import Turn
+from rxstream.agent.transcript import turn_messages
+from rxstream.models import Message
 
 
 class Conversation:
@@ -30,9 +31,9 @@ class Conversation:
         """What it is about: the first question."""
         return self.turns[0].question if self.turns else ""
 
-    def messages(self, question: str) -> list[dict[str, Any]]:
+    def messages(self, question: str) -> list[Message]:
         """What a model is asked: all that was said, then the question."""
-        told: list[dict[str, Any]] = []
+        told: list[Message] = []
         if self.system:
             told.append({"role": "system", "content": self.system})
         if not self.turns:
@@ -45,7 +46,7 @@ class Conversation:
         return [*told, {"role": "user", "content": question}]
 
 
-def messages_of(turn: Turn) -> list[dict[str, Any]]:
+def messages_of(turn: Turn) -> list[Message]:
     """A turn as messages; none of one that came to nothing."""
     answer = _answer_of(turn)
     if not answer:
@@ -53,19 +54,16 @@ def messages_of(turn: Turn) -> list[dict[str, Any]]:
     return [{"role": "user", "content": turn.question}, *answer]
 
 
-def _answer_of(turn: Turn) -> list[dict[str, Any]]:
+def _answer_of(turn: Turn) -> list[Message]:
     """Text and the calls that follow it are one message; results follow; text after them is the next."""
-    told: list[dict[str, Any]] = []
+    told: list[Message] = []
     said: list[str] = []
     calls: list[Call] = []
 
     def close() -> None:
-        text = "\n\n".join(said)
-        if calls:
-            told.append({"role": "assistant", "content": text, "tool_calls": [*map(_asked, calls)]})
-            told.extend(map(_result, calls))
-        elif text:
-            told.append({"role": "assistant", "content": text})
+        pieces = [call.piece for call in calls]
+        results = {call.id: call.result for call in calls if call.state in ("done", "failed")}
+        told.extend(turn_messages("\n\n".join(said), pieces, results))
         said.clear()
         calls.clear()
 
@@ -82,16 +80,6 @@ def _answer_of(turn: Turn) -> list[dict[str, Any]]:
             told.append({"role": "user", "content": block.text})
     close()
     return told
-
-
-def _asked(call: Call) -> dict[str, Any]:
-    asked = {"id": call.id, "name": call.name, "arguments": call.arguments}
-    return asked if call.carry is None else {**asked, "carry": call.carry}
-
-
-def _result(call: Call) -> dict[str, Any]:
-    content = call.result or ("" if call.state == "done" else "error: it was stopped")
-    return {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": content}
 
 
 def recent(turns: Sequence[Turn], number: int | None) -> Turn | None:

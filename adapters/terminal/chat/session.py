@@ -26,6 +26,7 @@ from rxstream.errors import AlreadyEnded, BadRequest, RxStreamError, UnknownRequ
 from rxstream.events import StreamEvent
 from rxstream.graph import BoundGraph
 from rxstream.log import EventLog, ExecutionRecord, MemoryLog
+from rxstream.models import Message
 from rxstream.replay import Replay
 
 QUESTION_LIMIT: Final = 200_000
@@ -206,20 +207,18 @@ class Session:
             self._execution = None
             self.changed()
 
-    async def _ask(self, turn: Turn, messages: list[dict[str, Any]]) -> None:
+    async def _ask(self, turn: Turn, messages: list[Message]) -> None:
         graph = self._graph(turn, messages, self.tools)
         self._execution = execution = await self._engine.start(graph)
         turn.execution_id = execution.id
         await self._follow(turn)
 
-    def _graph(
-        self, turn: Turn, messages: list[dict[str, Any]], tools: Sequence[str]
-    ) -> BoundGraph:
+    def _graph(self, turn: Turn, messages: list[Message], tools: Sequence[str]) -> BoundGraph:
         return answering.bound(
             self._asking, messages, turn.question, turn.model, tools, self.conversation.system
         )
 
-    def _before(self, turn: Turn) -> list[dict[str, Any]]:
+    def _before(self, turn: Turn) -> list[Message]:
         """What the model of a turn was asked."""
         earlier = Conversation(self.conversation.system)
         turns = self.conversation.turns

@@ -1,12 +1,13 @@
 """The tools a chat may give to a model, by the names a person uses.
 
-All work in the folder the chat was started in. What changes things asks before each call. Nothing here is
-on until a person says so.
+All work in the folder the chat was started in. What changes things, or lets something out, asks first.
+Nothing here is on until a person says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,28 @@ def _bash() -> list[Tool]:
     return [bash(Path.cwd(), approval=True)]
 
 
-TOOLS: Final[Mapping[str, Callable[[], list[Tool]]]] = {"bash": _bash, "files": _files}
+def _screenshot() -> list[Tool]:
+    from rxstream.adapters.tools import screenshot
+
+    return [screenshot(approval=True)]
+
+
+def _http_get() -> list[Tool]:
+    from rxstream.adapters.tools import http_get
+
+    tool = http_get(["*"])
+    # an address can carry away what a model has read
+    asks = replace(tool.settings, approval=lambda asked: f"Get {asked.get('url')}?")
+    tool.settings = asks
+    return [tool]
+
+
+TOOLS: Final[Mapping[str, Callable[[], list[Tool]]]] = {
+    "bash": _bash,
+    "files": _files,
+    "http_get": _http_get,
+    "screenshot": _screenshot,
+}
 """What makes them, by name."""
 
 

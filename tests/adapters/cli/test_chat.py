@@ -83,7 +83,7 @@ def test_an_error_is_one_line_and_status_1(chat: Chat, provider: Provider) -> No
         (b"", (), "holds no question: echo QUESTION | rxstream chat"),
         (b"\xff", (), "is no UTF-8 text"),
         (b"?", ("--model", "nope:x"), "names no model: write one of"),
-        (b"?", ("--tool", "nope"), "no tool is called 'nope': there are bash, files"),
+        (b"?", ("--tool", "nope"), "no tool is called 'nope': there are bash, files, http_get, screenshot"),
         (b"?", ("--new", "--log", "x.db"), "exclude each other"),
         (b"?", ("--resume", "nope"), "no chat has the id 'nope'"),
     ],

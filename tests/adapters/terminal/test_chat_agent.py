@@ -93,5 +93,5 @@ async def test_a_tool_is_stopped_and_the_model_goes_on() -> None:
 
 
 def test_a_tool_nobody_knows_is_refused() -> None:
-    with pytest.raises(BadRequest, match="there are bash, files"):
+    with pytest.raises(BadRequest, match="there are bash, files, http_get, screenshot"):
         Models().check("openai:m", ["nope"])
