@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rxstream.failures import Failure
+from rxstream.pipeline.objectives import METRICS
 
 _PATH: Final = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
 _ACTION: Final = r"^[A-Za-z][A-Za-z0-9_-]*\..+$"
@@ -46,6 +47,20 @@ class RetryBlock(_Block):
     jitter: Literal["full", "none"] = "full"
     budget: BudgetBlock | None = None
     only: list[Failure] | None = Field(None, description="What is tried again; all if left out.")
+
+
+class SLOBlock(_Block):
+    """What the pipeline promises of a reliability figure over a window; `at_least` or `at_most`."""
+
+    metric: Literal[METRICS]  # type: ignore[valid-type]  # one list of them, where they are measured
+    at_least: float | None = None
+    at_most: float | None = None
+    window: float = Field(3_600.0, gt=0, description="Seconds.")
+    burn_rate: float | None = Field(
+        None, gt=0, description="How many times too fast the budget may go before it is broken."
+    )
+    least: int = Field(1, ge=1, description="Executions there have to be before it is judged.")
+    name: str = Field("", description="How events call it.")
 
 
 class SinkBlock(_Block):
@@ -133,5 +148,6 @@ class PipelineBlock(_Block):
         description="Plugins beside the installed ones: package.module, package.module:Class, or the path of "
         "a file or folder, as ./plugins, from where this file is.",
     )
+    slos: list[SLOBlock] = Field([], description="What it promises.")
     streaming: StreamingBlock = Field(default_factory=StreamingBlock)  # type: ignore[arg-type]  # pydantic fills the defaults
     steps: list[StepBlock] = Field(min_length=1)

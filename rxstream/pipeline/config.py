@@ -20,8 +20,15 @@ from pydantic import ValidationError
 from rxstream.errors import GraphError, InvalidParameters
 from rxstream.failures import Budget
 from rxstream.pipeline.action import action_step
-from rxstream.pipeline.blocks import DeadLettersBlock, PipelineBlock, RetryBlock, StepBlock
+from rxstream.pipeline.blocks import (
+    DeadLettersBlock,
+    PipelineBlock,
+    RetryBlock,
+    SLOBlock,
+    StepBlock,
+)
 from rxstream.pipeline.letters import DeadLetters
+from rxstream.pipeline.objectives import SLO
 from rxstream.pipeline.policy import Retry, Streaming
 from rxstream.plugins import ActionDenied, PluginError, PluginManager, UnknownAction
 
@@ -46,6 +53,7 @@ def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = 
     file = Path(path)
     block = _block(file)
     manager = _plugins(file, block, plugins)
+    slos = [_promised(f"{file}: slos[{index}]", given) for index, given in enumerate(block.slos)]
     pipeline = make(
         block.name,
         description=block.description,
@@ -53,6 +61,7 @@ def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = 
         resumable=block.resumable,
         resources=block.resources,
         result=block.result,
+        slos=slos,
     )
     for index, step in enumerate(block.steps):
         where = f"{file}: steps[{index}]"
@@ -63,6 +72,13 @@ def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = 
                 raise
             raise GraphError(f"{where}: {error.message}") from error
     return pipeline
+
+
+def _promised(where: str, block: SLOBlock) -> SLO:
+    try:
+        return SLO(**block.model_dump())
+    except GraphError as error:
+        raise GraphError(f"{where}: {error.message}") from error
 
 
 def _block(file: Path) -> PipelineBlock:

@@ -12,7 +12,7 @@ import pytest
 import rxstream as rxs
 from rxstream.errors import GraphError
 from rxstream.failures import Budget
-from rxstream.pipeline import Pipeline, Retry, Streaming
+from rxstream.pipeline import SLO, Pipeline, Retry, Streaming
 from rxstream.testing import run
 from tests.pipeline.parts import data_of, events_of
 
@@ -101,6 +101,19 @@ class TestFile:
         pipeline = Pipeline.from_file(written(tmp_path, step(config={"by": 2}), "p.json"))
         assert run(pipeline.run({"n": 1})) == {"n": 3}
         assert data_of(events_of(pipeline), "step_output") == []  # not streaming is the default
+
+    def test_what_it_promises_is_said_too(self, tmp_path: Path) -> None:
+        promises = [{"metric": "SR", "at_least": 0.99, "window": 600, "name": "good"}]
+        text = json.dumps({**json.loads(step()), "slos": promises})
+        pipeline = Pipeline.from_file(written(tmp_path, text, "p.json"))
+        assert pipeline.slos == (SLO("SR", at_least=0.99, window=600, name="good"),)
+        both = text.replace('"window"', '"at_most": 1, "window"')
+        with pytest.raises(
+            GraphError, match=r"p\.json: slos\[0\]: SLO SR: give at_least or at_most"
+        ):
+            Pipeline.from_file(written(tmp_path, both, "p.json"))
+        with pytest.raises(GraphError, match=r"slos\[0\]\.metric: input should be 'SR'"):
+            Pipeline.from_file(written(tmp_path, text.replace("SR", "XX"), "p.json"))
 
     def test_retry_may_be_said_in_full(self, tmp_path: Path) -> None:
         plan = Pipeline.from_file(written(tmp_path, WHOLE)).graph.build()
