@@ -31,6 +31,8 @@ _NEWEST: Final = ""
 _LOOKED_AT: Final = 5
 """Chats that are looked at for an answer that was not finished."""
 
+_CUT_OFF: Final = ("queued", "running", "waiting", "interrupted")
+
 _STDIN_LIMIT: Final = 4 * 1024 * 1024
 
 
@@ -151,11 +153,21 @@ async def _unfinished(store: Store, opened: Opened) -> Session | None:
     for path in store.newest(_LOOKED_AT):
         # one that another terminal has open is its business; a damaged one is told when it is asked for
         with suppress(LogError):
-            session = await opened(path).__aenter__()
-            if session.unfinished is not None:
-                return session
-            await session.__aexit__(None, None, None)
+            if await _was_cut_off(path):
+                session = await opened(path).__aenter__()
+                if session.unfinished is not None:
+                    return session
+                await session.__aexit__(None, None, None)
     return None
+
+
+async def _was_cut_off(path: Path) -> bool:
+    """Whether the last answer has no end. Only looks: a chat that was opened would be the newest then."""
+    from rxstream.adapters.logs import LogView
+
+    async with LogView(path) as log:
+        records = await log.records(limit=1)
+    return bool(records) and records[0].status in _CUT_OFF
 
 
 def _left(session: Session, store: Store) -> int:

@@ -64,5 +64,7 @@ def _written(path: Path) -> float:
     """When it was written last; what was written may still be in the file beside it."""
     times = [path.stat().st_mtime]
     with suppress(OSError):
-        times.append(path.with_name(f"{path.name}-wal").stat().st_mtime)
+        beside = path.with_name(f"{path.name}-wal").stat()
+        if beside.st_size:  # whoever looks at a log may leave an empty one
+            times.append(beside.st_mtime)
     return max(times)

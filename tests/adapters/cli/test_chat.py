@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from rxstream.adapters.cli import main
+from rxstream.adapters.cli.chat import _unfinished
+from rxstream.adapters.terminal.chat import Session, Store
 from tests.adapters.cli.chat_provider import provider_on_a_thread
 from tests.adapters.llm.provider import WORDS, Provider, transcript
 from tests.adapters.llm.real import fetched, model
+from tests.adapters.terminal.chat_parts import Counting, Scripted, until
 
 __all__ = ["fetched", "model"]
 
@@ -83,7 +86,11 @@ def test_an_error_is_one_line_and_status_1(chat: Chat, provider: Provider) -> No
         (b"", (), "holds no question: echo QUESTION | rxstream chat"),
         (b"\xff", (), "is no UTF-8 text"),
         (b"?", ("--model", "nope:x"), "names no model: write one of"),
-        (b"?", ("--tool", "nope"), "no tool is called 'nope': there are bash, files, http_get, screenshot"),
+        (
+            b"?",
+            ("--tool", "nope"),
+            "no tool is called 'nope': there are bash, files, http_get, screenshot",
+        ),
         (b"?", ("--new", "--log", "x.db"), "exclude each other"),
         (b"?", ("--resume", "nope"), "no chat has the id 'nope'"),
     ],
@@ -168,3 +175,31 @@ def test_the_local_model_answers(rxstream: Any, model: str, tmp_path: Path) -> N
         running = rxstream.start("chat", "--model", model, stdin=stdin, stderr=subprocess.PIPE)
     assert running.end() == 0
     assert len(running.out.decode().split()) > 3
+
+
+async def test_looking_for_what_was_cut_off_leaves_the_newest_chat_the_newest(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    for name in ("older", "newer"):
+        async with Session(tmp_path / f"{name}.db", Scripted(), "local:m") as session:
+            session.ask("Why?")
+            await session.wait()
+    before = [path.stem for path in store.newest()]
+    assert await _unfinished(store, lambda path: Session(path, Scripted())) is None
+    assert [path.stem for path in store.newest()] == before == ["newer", "older"]
+
+
+async def test_a_chat_that_was_cut_off_is_found_unless_somebody_has_it_open(
+    tmp_path: Path,
+) -> None:
+    store, path = Store(tmp_path), tmp_path / "cut.db"
+    async with Session(path, Counting(40, 0.02), "local:m") as session:
+        turn = session.ask("Count")
+        await until(lambda: turn.text)
+        assert await _unfinished(store, lambda path: Session(path, Counting(40))) is None
+        assert session._execution is not None
+        assert await session._execution.suspend()
+    found = await _unfinished(store, lambda path: Session(path, Counting(40)))
+    assert found is not None
+    await found.__aexit__(None, None, None)
