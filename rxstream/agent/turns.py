@@ -32,6 +32,8 @@ class Turns:
         self._watch: asyncio.Timeout | None = None
         """What the answer is waited for in."""
         self._shown: Shown | None = None
+        self._speaks = False
+        """Whether it is told that the answer comes."""
         self.news = asyncio.Event()
         """Set when something was sent, or the agent is to stop."""
 
@@ -79,8 +81,7 @@ class Turns:
         if memory.phase == "asking":
             await self._ask()
         if memory.phase == "answered":
-            for call in memory.calls:
-                await call.ended.wait()
+            await self._results()
             self._settle()
         await self._join()
         if unit.stopping:
@@ -89,6 +90,13 @@ class Turns:
         if memory.ended["more"]:
             self._begin_turn()
         return memory.phase == "asking"
+
+    async def _results(self) -> None:
+        """Wait until every call has its result."""
+        while left := [call for call in self._memory.calls if call.state != "done"]:
+            names = ", ".join(dict.fromkeys(call.name for call in left))
+            self._unit.tell(None, f"turn {self._memory.turn}: {names}"[:200])
+            await left[0].ended.wait()
 
     def _settle(self) -> None:
         """The turn is over."""
@@ -128,6 +136,7 @@ class Turns:
             settings.temperature,
             settings.options,
         )
+        self._speaks = False
         entry = unit.ledger.answer()
         try:
             async with asyncio.timeout(None) as self._watch:
@@ -180,6 +189,9 @@ class Turns:
         await unit.say(said)
 
     def _first(self) -> None:
+        if not self._speaks:
+            self._speaks = True
+            self._unit.tell(None, f"turn {self._memory.turn}: answering")
         if self._memory.first_token_s is None:
             self._memory.first_token_s = self._unit.ledger.spent.seconds
             self._memory.stand(self._memory.phase)
@@ -267,6 +279,7 @@ class Turns:
         if not stays and unit.runtime.steering is not None:
             unit.runtime.steering.leave(unit)
         done = self._done()
+        unit.tell(100, f"answered in {memory.turn} turn{'s' if memory.turn > 1 else ''}")
         unit.touch()
         await unit.say([done])
 

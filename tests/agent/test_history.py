@@ -127,7 +127,7 @@ async def test_an_agent_says_when_it_shows_the_model_less() -> None:
         def line(self, question: Any) -> Any:
             return self.script[len(self.asked) - 1]
 
-    model = ByTurn([calls("look")], [calls("look")], ["done"])
+    model = ByTurn([calls("look")], [calls("look")], [1, "done"], pace=1)
     make = lambda: agent("go", model=model, tools=[look], history=300, system="be brief")  # noqa: E731  # one line
     async with started(make) as execution:
         found = await elements(execution)
