@@ -1,38 +1,33 @@
 """Run as a program, by root: become a user who owns nothing, to whom some folders look like their own.
 
-`python sandbox_launch.py WISHES COMMAND …`: in mounts of its own, each folder of the wishes (JSON: `user`,
-`place`, `folders` as pairs of a path and whether it is written to) is put into `place` under its number. In
-one that is written to, files of the folder's owner appear to be the user's, and what the user makes is the
-owner's: `mount_setattr(2)`. Then it is that user, without any right of root, and becomes the command. It
-must not import anything but the standard library.
+`python sandbox_launch.py USER PLACE [r FOLDER | w FOLDER] … -- COMMAND …`: in mounts of its own, each folder
+is put into the place under its number. In one that is written to (`w`), files of the folder's owner appear to
+be the user's, and what the user makes is the owner's: `mount_setattr(2)`. Then it is that user, without any
+right of root, and becomes the command. It must not import what takes long: it runs before every command.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import struct
 import sys
-from typing import Final
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every machine
 _CLONE, _RECURSIVE, _EMPTY_PATH, _MOVE_EMPTY = 1, 0x8000, 0x1000, 4
-_HERE: Final = -100
-_MAPPED: Final = 0x00100000
+_HERE = -100
+_MAPPED = 0x00100000
 _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
-_PRIVATE: Final = 0x40000 | 0x4000
+_PRIVATE = 0x40000 | 0x4000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(wishes: str, command: list[str]) -> None:
+def main(user: int, place: str, folders: list[tuple[str, bool]], command: list[str]) -> None:
     """Never returns. Raises `OSError` where the kernel or a file system cannot."""
-    wanted = json.loads(wishes)
-    user, place = int(wanted["user"]), str(wanted["place"])
     _checked(_libc.unshare(_NEW_MOUNTS))
     _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_PRIVATE), None))
-    trees = [(_tree(path, user if written else None), path) for path, written in wanted["folders"]]
+    trees = [(_tree(path, user if written else None), path) for path, written in folders]
     _checked(_libc.mount(b"none", place.encode(), b"tmpfs", ctypes.c_ulong(0), b"mode=755"))
     for number, (tree, path) in enumerate(trees):
         target = os.path.join(place, str(number))
@@ -91,8 +86,18 @@ def _checked(result: int) -> int:
     return result
 
 
+def read(words: list[str]) -> tuple[int, str, list[tuple[str, bool]], list[str]]:
+    """What the arguments say."""
+    user, place, *rest = words
+    folders: list[tuple[str, bool]] = []
+    while rest[0] != "--":
+        kind, path, *rest = rest
+        folders.append((path, kind == "w"))
+    return int(user), place, folders, rest[1:]
+
+
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], sys.argv[2:])
+        main(*read(sys.argv[1:]))
     except OSError as error:
         sys.exit(f"bwrap: cannot run as another user: {error}")

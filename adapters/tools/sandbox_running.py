@@ -85,8 +85,8 @@ class Running:
     async def __aenter__(self) -> Running:
         self._loop = asyncio.get_running_loop()
         self._begun = time.monotonic()
-        command = self._command = self._prepare()
         try:
+            command = await blocking(self._made)
             await self._child.start(
                 command.arguments,
                 cwd=command.cwd,
@@ -98,7 +98,8 @@ class Running:
             await self._end()
             raise
         finally:
-            command.files.close()
+            if self._command is not None:
+                self._command.files.close()
         if command.seconds < math.inf:
             self._timer = self._loop.call_later(command.seconds, self.stop, "time")
         self._looking = self._loop.create_task(self._look(command))
@@ -148,6 +149,11 @@ class Running:
         """What bubblewrap says when it cannot start the command; a command that says so fools itself."""
         said = self._child.last_errors[-1:]
         return said[0][7:] if said and said[0].startswith("bwrap: ") else ""
+
+    def _made(self) -> Command:
+        # kept also when nobody waits for it any more
+        self._command = command = self._prepare()
+        return command
 
     async def _look(self, command: Command) -> None:
         while self._why is None:

@@ -8,7 +8,6 @@ is run.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -51,8 +50,9 @@ def somebody(readable: Sequence[str], writable: Sequence[str]) -> Somebody | Non
 
 
 def _words(place: str, folders: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
-    wishes = json.dumps({"user": NOBODY, "place": place, "folders": folders})
-    return (sys.executable, "-I", "-S", sandbox_launch.__file__, wishes)
+    named = [word for path, written in folders for word in ("w" if written else "r", path)]
+    python = (sys.executable, "-I", "-S", sandbox_launch.__file__)
+    return (*python, str(NOBODY), place, *named, "--")
 
 
 def _can(place: str, path: str) -> bool:
