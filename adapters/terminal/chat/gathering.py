@@ -1,6 +1,6 @@
-"""A model whose answer comes in few batches: at most a dozen a second, the first at once.
+"""A model whose answer comes in few batches: at most ten a second, the first at once.
 
-No eye sees more, and each batch is one commit instead of one for each token. Elements stay what they
+No eye follows more, and each batch is one commit instead of one for each token. Elements stay what they
 were, and one by one; whoever asks slows the model down as before. Must not know what elements mean.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, cast
 
 from rxstream.models import Delivered, Element, Model, Question, Tell
 
-EVERY_S: Final = 0.08
+EVERY_S: Final = 0.1
 """Seconds between two batches."""
 
 _MOST: Final = 1_000

@@ -1,4 +1,4 @@
-"""A model's answer in few batches: the first at once, then at most a dozen a second."""
+"""A model's answer in few batches: the first at once, then at most ten a second."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ async def heard(model: Says, limit: int | None = None) -> list[tuple[float, str]
 
 
 @virtual_time
-async def test_the_first_token_comes_at_once_and_others_a_dozen_times_a_second() -> None:
+async def test_the_first_token_comes_at_once_and_others_ten_times_a_second() -> None:
     batches = await heard(Says([each for letter in "abcdef" for each in (token(letter), 0.02)]))
     assert "".join(text for _, text in batches) == "abcdef"
     assert batches[0] == (0.0, "a")
-    assert [at for at, _ in batches[1:]] == [0.08, 0.12]
+    assert [at for at, _ in batches[1:]] == [0.1, 0.12]
 
 
 @virtual_time
