@@ -22,6 +22,8 @@ from rxstream.models import Element
 
 MAX_TEXT: Final = 1024 * 1024 - 64 * 1024
 """Characters kept for `done`, and of one call's arguments: an event is at most 1 MiB."""
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of one answer, which bounds whatever is kept of it."""
 MAX_CALLS: Final = 256
 """Tool calls of one answer."""
 
@@ -56,6 +58,7 @@ class Answer(ABC):
         self.metadata: dict[str, Any] = {"model": None}
         self._reader = reader
         self._wrong: ModelError | None = None
+        self._bytes = 0
         self._text: list[str] = []
         self._size = 0
         self._half = {"token": "", "reasoning": ""}
@@ -81,7 +84,10 @@ class Answer(ABC):
         said: list[Said] = []
         found: list[Element] = []
         wrong: WorldError | None = None
+        self._bytes += len(chunk)
         try:
+            if self._bytes > MAX_BYTES:
+                raise WorldError(f"it has more than {MAX_BYTES} bytes")
             self._reader.feed(chunk, said)
         except WorldError as error:
             wrong = error

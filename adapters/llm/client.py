@@ -156,8 +156,18 @@ class HTTPModel:
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
         url = joined(address.url, self._dialect.path(self.name.partition(":")[2]))
         async with (await session()).post(
-            url, data=body, headers=headers, timeout=patience
+            url,
+            data=body,
+            headers=headers,
+            timeout=patience,
+            allow_redirects=False,  # one would take the key to whomever it names
         ) as response:
+            if 300 <= response.status < 400:
+                raise ModelError(
+                    f"the server says that it is elsewhere ({response.status}): give the address it "
+                    "names as base_url",
+                    code="model_refused",
+                )
             if response.status != 200:
                 said = _read(await response.content.read(_ERROR_BYTES))
                 raise refusal(response.status, said, response.headers, self._hints)
@@ -191,6 +201,12 @@ class HTTPModel:
                 code="no_server",
                 retryable=True,
             )
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return ModelError(
+                f"{self.name}: nobody took the connection within {CONNECT_S:.0f} s",
+                code="no_server",
+                retryable=True,
+            )
         if isinstance(error, TimeoutError):
             return ModelError(
                 f"{self.name} said nothing for {SILENCE_S:.0f} s",
@@ -210,7 +226,9 @@ def at(url: str, api_key: str | None, key_variable: str = "") -> Reach:
 
     @contextlib.asynccontextmanager
     async def reach(tell: Tell) -> AsyncIterator[Address]:
-        yield Address(url.rstrip("/"), api_key or os.environ.get(key_variable) or None)
+        key = api_key or os.environ.get(key_variable) or ""
+        # one that was read from a file has the file's last newline
+        yield Address(url.rstrip("/"), key.strip() or None)
 
     return reach
 

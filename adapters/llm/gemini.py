@@ -36,7 +36,8 @@ class Gemini:
 
     def path(self, model: str) -> str:
         """Names the model."""
-        return f"/v1beta/models/{quote(model, safe='')}:streamGenerateContent?alt=sse"
+        name = quote(model.removeprefix("models/"), safe="")
+        return f"/v1beta/models/{name}:streamGenerateContent?alt=sse"
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """The key, if there is one."""

@@ -42,6 +42,7 @@ class Provider:
         self.media_type = "text/event-stream"
         self.ending = "well"
         self.status = 200
+        self.location = ""
         self.refusal: Any = {"error": {"message": "no"}}
         self.asked: list[tuple[str | None, Any]] = []
         self.left = asyncio.Event()
@@ -51,7 +52,8 @@ class Provider:
         self.connections.add(request.transport)
         self.asked.append((request.headers.get("Authorization"), await request.json()))
         if self.status != 200:
-            return web.json_response(self.refusal, status=self.status)
+            headers = {"Location": self.location} if self.location else {}
+            return web.json_response(self.refusal, status=self.status, headers=headers)
         response = web.StreamResponse(headers={"Content-Type": self.media_type})
         await response.prepare(request)
         try:

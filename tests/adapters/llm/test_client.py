@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 
 import pytest
 
@@ -153,3 +154,29 @@ async def test_what_is_no_stream_is_said(
     provider.media_type, provider.parts = media_type, [body]
     _, error = await until_it_fails(ask(provider))
     assert expected in str(error)
+
+
+async def test_a_redirection_does_not_get_the_key(provider: Provider) -> None:
+    provider.status, provider.location = 307, f"{provider.url}/chat/completions"
+    _, error = await until_it_fails(ask(provider, api_key="k-secret"))
+    assert "as base_url" in str(error)
+    assert len(provider.asked) == 1
+
+
+async def test_the_newline_of_a_keys_file_is_left_out(provider: Provider) -> None:
+    await ask(provider, api_key="k-secret\n")
+    assert provider.asked[0][0] == "Bearer k-secret"
+
+
+async def test_nobody_who_takes_the_connection_is_nobody_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as deaf:  # listens, and its queue is full
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        address = deaf.getsockname()
+        with socket.create_connection(address):
+            monkeypatch.setattr(client, "CONNECT_S", 0.2)
+            url = f"http://127.0.0.1:{address[1]}/v1"
+            _, error = await until_it_fails(chat("?", model="openai:m", base_url=url))
+    assert getattr(error, "code", "") == "no_server"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
-from rxstream.adapters.llm import reading
+from rxstream.adapters.llm import answering, reading
 from rxstream.adapters.llm.answering import whole_characters
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.models import Element
@@ -133,3 +133,12 @@ def test_responses_that_failed_say_why() -> None:
     wire = b'data: {"type":"response.failed","response":{"error":{"message":"it broke"}}}\n\n'
     with pytest.raises(ModelError, match="it broke"):
         decode("responses", [wire])
+
+
+def test_an_answer_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "MAX_BYTES", 1_000)
+    decoder = DIALECTS["ollama"].decoder()
+    while not decoder.ended:
+        decoder.feed(lines(token("a")))
+    with pytest.raises(ModelError, match="more than 1000 bytes"):
+        decoder.finish()
