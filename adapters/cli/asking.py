@@ -28,6 +28,8 @@ _LONGEST: Final = 2.0
 
 _NOTICED: Final = frozenset({EventType.INPUT_REQUESTED, EventType.INPUT_RECEIVED, *TERMINAL})
 
+_LATE: Final = "too late: its time is over"
+
 _MESSAGE: Final = 8_000
 """Characters of a question that are shown."""
 
@@ -169,18 +171,25 @@ class Asking:
             return await _first(keyboard.line(), over, asked.left())
         except TimeoutError:
             self._pending.pop(asked.request_id, None)
-            failure.tell("\n  too late: its time is over")
+            failure.tell(f"\n  {_LATE}")
         except asyncio.CancelledError:
-            failure.tell("")
+            # the execution has ended, perhaps by the answer that somebody else gave
+            failure.tell(f"\n  {_why(asked, over.result())}" if over.done() else "")
             raise
         except _Over as reason:
-            failure.tell(f"\n  {reason}")
+            failure.tell(f"\n  {_why(asked, str(reason))}")
         except EOFError:
             self._keyboard = None
             failure.tell("")  # the next question, and this one, are told as where nobody types
         finally:
             self._over = None
         return None
+
+
+def _why(asked: Asked, reason: str) -> str:
+    """Why it needs no answer any more; an execution may end because nobody answered in time."""
+    left = asked.left()
+    return _LATE if left is not None and left <= 0 else reason
 
 
 class _Over(Exception):
