@@ -1,8 +1,9 @@
 """What a chat costs while it answers, and what it holds: the pipeline alone, and with its screen.
 
 Each way runs in a process of its own (`python -m tests.benchmarks.chat WAY RATE COUNT`) with a scripted model
-that says so many tokens a second; the screen is textual's without a terminal, drawn as it is with one. CPU is that of the process from the first token to the last, as a share of a core;
-memory is what is resident when all is shown and nothing runs, less what was before the question.
+that says so many tokens a second; the screen is textual's without a terminal, drawn as it is with one. CPU is
+that of the process from the first token to the last, as a share of a core; memory is what is resident when
+all is shown and nothing runs, less what was before the question.
 """
 
 from __future__ import annotations

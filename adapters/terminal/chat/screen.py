@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -35,6 +36,9 @@ DRAW_S: Final = 0.05
 SHOWN_TURNS: Final = 100
 """Turns on the screen; older ones are in the chat and not drawn."""
 
+SEEN_S: Final = 0.5
+"""Seconds a question has been there before a single key answers it."""
+
 _SPIN_S: Final = 0.1
 _TWICE_S: Final = 2.0
 """Seconds within which a second Ctrl-C leaves."""
@@ -58,7 +62,8 @@ class ChatScreen(App[None]):
     Screen { background: $background; }
     #talk { scrollbar-size-vertical: 1; padding-top: 1; }
     #talk { scrollbar-color: $surface-lighten-2; scrollbar-background: $background; }
-    #request { height: auto; max-height: 12; padding: 0 2; color: $text-warning; display: none; }
+    #request { height: auto; max-height: 50%; padding: 0 2; color: $text-warning; display: none; }
+    #request > Static { height: auto; }
     #status { height: 1; padding: 0 2; color: $text-muted; }
     """
     TITLE = "rxstream chat"
@@ -109,7 +114,9 @@ class ChatScreen(App[None]):
         talk = VerticalScroll(id="talk")
         talk.can_focus = False
         yield talk
-        yield Static(id="request")
+        request = VerticalScroll(Static(), id="request")
+        request.can_focus = False
+        yield request
         yield Prompt(self._history)
         yield Static(id="status")
 
@@ -117,7 +124,7 @@ class ChatScreen(App[None]):
         self._talk = self.query_one("#talk", VerticalScroll)
         self._prompt = self.query_one(Prompt)
         self._bar = self.query_one("#status", Static)
-        self._panel = self.query_one("#request", Static)
+        self._panel = self.query_one("#request", VerticalScroll)
         self._prompt.placeholder = _ASK
         self._prompt.focus()
         self._talk.anchor()
@@ -262,19 +269,32 @@ class ChatScreen(App[None]):
         self._request = wanted
         self._panel.display = wanted is not None
         self._prompt.set_class(wanted is not None, "asked")
-        self._prompt.yes_or_no = wanted is not None and wanted.yes_or_no
+        self._prompt.yes_or_no = False
         if wanted is None:
             self._prompt.placeholder = _ASK
             return
-        self._panel.update(RichText(f"? {printable(wanted.message)}"))
+        self._panel.query_one(Static).update(RichText(f"? {printable(wanted.message)}"))
+        self._panel.scroll_home(animate=False)
         self._prompt.placeholder = _how_to_answer(wanted)
+        # a y that was on its way when the question came is no answer to it
+        self.set_timer(SEEN_S, partial(self._let_answer, wanted))
         self.bell()
+
+    def _let_answer(self, request: Request) -> None:
+        """A person has had time to see the question."""
+        if self._request is request:
+            self._prompt.yes_or_no = request.yes_or_no
+            if self._panel.max_scroll_y:
+                self._prompt.placeholder = f"{_how_to_answer(request)}; PgDn shows the rest"
 
     # -- keys ----------------------------------------------------------------------------------
 
     def action_stop(self) -> None:
         """End the answer, keep what came."""
-        self._waiting.clear()
+        # what was to come next is not lost
+        if self._waiting:
+            self._prompt.text = "\n".join([*self._waiting, self._prompt.text]).strip()
+            self._waiting.clear()
         self.session.cancel()
         self._changed()
 
@@ -308,11 +328,13 @@ class ChatScreen(App[None]):
             view.unfold(self._unfolded)
 
     def action_scroll(self, pages: int) -> None:
-        """Scroll what was said."""
+        """Scroll a question that is longer than its place, else what was said."""
+        long = self._panel.display and self._panel.max_scroll_y
+        scrolled = self._panel if long else self._talk
         if pages < 0:
-            self._talk.scroll_page_up()
+            scrolled.scroll_page_up()
         else:
-            self._talk.scroll_page_down()
+            scrolled.scroll_page_down()
 
     # -- commands ------------------------------------------------------------------------------
 

@@ -176,12 +176,14 @@ async def test_an_error_is_one_line_and_the_chat_goes_on() -> None:
 class Asks:
     """Asks the person for a value of a kind, and says it."""
 
+    message = "Which one?"
+
     def __init__(self, kind: Any) -> None:
         self.kind = kind
 
     def __call__(self, messages: Sequence[Any], model: str, tools: Sequence[str]) -> Stream[Any]:
         async def asked(_: Any) -> Any:
-            return token(f"got {await rxs.ask(self.kind, 'Which one?')!r}")
+            return token(f"got {await rxs.ask(self.kind, self.message)!r}")
 
         return rxs.source([0]).map_async(asked)
 
@@ -196,9 +198,40 @@ async def test_a_question_is_answered_with_a_key_or_a_value(
     async with chatting(Asks(kind)) as chat:
         await chat.type("Do it")
         await chat.sees("? Which one?")
+        prompt = chat.screen.query_one(Prompt)
+        await until(lambda: prompt.yes_or_no is (kind is bool))
         await chat.pilot.press(*keys)
         await chat.sees(f"got {got}")
         assert "? Which one?" not in chat.text
+
+
+async def test_a_key_that_was_on_its_way_is_no_answer_and_a_long_question_can_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screen, "SEEN_S", 60.0)
+    monkeypatch.setattr(
+        Asks, "message", "Which one?\n" + "\n".join(f"line {i}." for i in range(30))
+    )
+    async with chatting(Asks(bool)) as chat:
+        await chat.type("Do it")
+        await chat.sees("? Which one?")
+        await chat.pilot.press("y")
+        assert chat.screen.query_one(Prompt).text == "y"
+        assert chat.session.turn is not None
+        assert chat.session.turn.requests
+        assert "line 29." not in chat.text
+        await chat.pilot.press("pagedown", "pagedown", "pagedown")
+        await chat.sees("line 29.")
+
+
+async def test_what_was_to_come_next_is_typed_again_when_the_answer_is_stopped() -> None:
+    async with chatting(Scripted([token("One."), asyncio.Event()])) as chat:
+        await chat.type("First")
+        await chat.sees("One.")
+        await chat.type("Second")
+        await chat.sees("1 next")
+        await chat.pilot.press("escape")
+        await until(lambda: chat.screen.query_one(Prompt).text == "Second")
 
 
 async def test_what_is_no_answer_is_said_and_the_question_stays() -> None:
