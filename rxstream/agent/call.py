@@ -106,8 +106,14 @@ class AgentCall(Call):
 
     def store(self) -> tuple[Any, ...]:
         """What changes of it while it runs."""
-        questions = tuple(question.store() for question in self.questions or ())
+        questions = tuple(map(self._stored, self.questions or ()))
         return (self.state, self.asked, dict(self.shown), self.told, questions)
+
+    def _stored(self, question: Question) -> tuple[Any, ...]:
+        """A question; of one that was answered before the call was made only the answer is needed."""
+        if question.answered and self.state == "started":
+            question = Question(question.request_id, "", {}, None, True, question.value)
+        return question.store()
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """What `store` gave."""

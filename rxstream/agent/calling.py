@@ -83,6 +83,7 @@ async def _ready(unit: AgentUnit, call: AgentCall) -> Tool:
         if not (tool.settings.parallel and _parallel(unit, other)):
             await other.ended.wait()
     call.token.check()
+    await unit.thawed()
     call.state, call.asked = "started", call.at
     unit.changed(call)
     if not tool.settings.idempotent:

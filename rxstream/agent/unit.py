@@ -201,6 +201,15 @@ class AgentUnit(Unit):
         # there may be room already for a task that waits for it and has not run yet
         return self.leading and (not self._waiting or self._room.is_set())
 
+    def writing(self) -> bool:
+        """A call that may have effects is worth a moment: its outcome would else be unknown."""
+        return any(call.state == "started" for call in self.memory.calls)
+
+    async def thawed(self) -> None:
+        """Wait for ever where the execution is being put away: nothing is to begin any more."""
+        if self.runtime.ended:
+            await asyncio.get_running_loop().create_future()
+
     def stop(self) -> None:
         """End after the turn that is under way."""
         self.stopping = True

@@ -13,6 +13,7 @@ import orjson
 from rxstream.codec import Encoder
 from rxstream.engine.asking import Question
 from rxstream.engine.recorder import Recorder
+from rxstream.engine.unbroken import unbroken
 from rxstream.errors import UnknownRequest
 from rxstream.events import EventType
 
@@ -61,6 +62,10 @@ class Questions:
         said = {"request_id": request_id, "value": plain, "by": by}
         self._recorder.add(EventType.INPUT_RECEIVED, node_id, said)
         self._on_change(bool(self.open))
+        await unbroken(self._reach(question))
+
+    async def _reach(self, question: Question) -> None:
+        """Let an answer reach whoever asked, once it is recorded."""
         await self._recorder.flush()
         if question.waiting is None:  # the function finds the answer when it is called again
             self.withdrawn(question)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
 from rxstream.codec import Encoder
 from rxstream.engine.recorder import Recorder
-from rxstream.errors import AlreadyEnded, BadRequest, ClientError
+from rxstream.engine.unbroken import unbroken
+from rxstream.errors import AlreadyEnded, BadRequest, ClientError, TooLarge
 from rxstream.events import EventType
 from rxstream.graph.plan import Node
+
+MAX_BYTES: Final = 512 * 1024
+"""Of JSON that is sent at once, so that it fits into an event."""
 
 
 class NobodyListens(ClientError):
@@ -79,11 +83,17 @@ class Steering:
         await self._launched.wait()
         if self._closed:
             raise AlreadyEnded("the execution is ending: nothing can be sent to it any more")
-        plain = orjson.loads(Encoder().encode(value))
+        encoded = Encoder().encode(value)
+        if len(encoded) > MAX_BYTES:
+            raise TooLarge(f"what is sent is {len(encoded)} bytes of JSON: at most {MAX_BYTES} are")
+        plain = orjson.loads(encoded)
         unit = self._listener(to)
         recorded = unit.accept(plain)
         said = {"request_id": None, "value": plain, "by": by}
         self._recorder.add(EventType.INPUT_RECEIVED, unit.node.id, said)
+        await unbroken(self._reach(recorded))
+
+    async def _reach(self, recorded: Callable[[], None]) -> None:
         await self._recorder.flush()
         recorded()
 

@@ -189,3 +189,24 @@ def test_what_is_stored_of_a_long_answer_grows_with_it_and_not_with_its_square(l
         for value in delta.set.values()
     )
     assert size / length < 200
+
+
+def test_a_call_that_is_nearly_done_ends_well_where_the_execution_is_put_away() -> None:
+    """Its outcome would be unknown; nothing new begins meanwhile."""
+    MADE.clear()
+
+    async def before() -> tuple[JournalLog, str]:
+        journal = JournalLog()
+        async with rxs.Engine(journal) as engine:
+            execution = await engine.start(working)
+            while MADE != ["look a", "send x"]:  # noqa: ASYNC110  # virtual time
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.4)
+            assert await execution.suspend()
+        return journal, execution.id
+
+    journal, execution_id = run(before())
+    assert MADE == ["look a", "send x"]
+    told = run(_gone_on(journal, len(journal.commits), execution_id))
+    assert told["c0-2"] == "sent to x"
+    assert MADE.count("send x") == MADE.count("send y") == 1

@@ -11,7 +11,7 @@ import pytest
 import rxstream as rxs
 from rxstream.engine.steering import NobodyListens, Steering
 from rxstream.engine.unit import Unit
-from rxstream.errors import AlreadyEnded, BadRequest, CodecError
+from rxstream.errors import AlreadyEnded, BadRequest, CodecError, TooLarge
 from rxstream.operator import OperatorSpec
 from rxstream.testing import virtual_time
 
@@ -135,3 +135,42 @@ async def test_an_execution_that_ends_before_it_begins_refuses_what_is_sent() ->
     steering.close()
     with pytest.raises(AlreadyEnded, match="the execution is ending"):
         await waits
+
+
+@virtual_time
+async def test_what_was_sent_takes_effect_also_when_whoever_sent_it_has_left() -> None:
+    async with rxs.Engine() as engine:
+        execution = await engine.start(one)
+        for value in (1, 2):
+            sending = asyncio.create_task(execution.send(value))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            sending.cancel()
+        assert await execution.result() == 2
+
+
+@virtual_time
+async def test_an_answer_reaches_who_asked_also_when_whoever_gave_it_has_left() -> None:
+    async def asks(item: int) -> int:
+        return item if await rxs.ask(bool, "really?") else 0
+
+    @rxs.graph
+    def asking() -> rxs.Stream[int]:
+        return rxs.of(3).map_async(asks)
+
+    async with rxs.Engine() as engine:
+        execution = await engine.start(asking)
+        await asyncio.sleep(1)
+        answering = asyncio.create_task(execution.answer(execution.questions[0].request_id, True))
+        await asyncio.sleep(0)
+        answering.cancel()
+        assert await execution.result() == 3
+
+
+@virtual_time
+async def test_what_does_not_fit_into_an_event_is_refused() -> None:
+    async with rxs.Engine() as engine:
+        execution = await engine.start(one)
+        with pytest.raises(TooLarge, match="at most 524288 are"):
+            await execution.send("x" * 600_000)
+        execution.cancel()
