@@ -8,14 +8,13 @@ at a terminal, each question is one line on stderr. Must not know where the exec
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rxstream.adapters.cli import answers, failure
 from rxstream.adapters.cli.answers import Asked, NotAnAnswer
+from rxstream.adapters.terminal.keyboard import Keyboard, at_a_terminal
 from rxstream.adapters.terminal.text import duration, one_line, printable
 from rxstream.events import TERMINAL, EventType, StreamEvent
 
@@ -32,8 +31,6 @@ _LATE: Final = "too late: its time is over"
 
 _MESSAGE: Final = 8_000
 """Characters of a question that are shown."""
-
-_LINE_BYTES: Final = 64 * 1024
 
 
 class Unanswered(Exception):
@@ -74,7 +71,7 @@ class Asking:
         self._over: tuple[str, Callable[[str], None]] | None = None
         """The question that is asked now, and who is told why it needs no answer any more."""
         self._task: asyncio.Task[None] | None = None
-        self._keyboard = Keyboard() if _at_a_terminal() else None
+        self._keyboard = Keyboard() if at_a_terminal() else None
 
     async def __aenter__(self) -> Asking:
         self._task = asyncio.create_task(self._run())
@@ -210,48 +207,6 @@ async def _first(line: Awaitable[str], over: asyncio.Future[str], timeout: float
         await asyncio.wait([reading])
 
 
-class Keyboard:
-    """Lines typed at the terminal behind stdin, read without a thread, so that nothing is left waiting."""
-
-    def __init__(self) -> None:
-        self._descriptor = sys.stdin.fileno()
-
-    async def line(self) -> str:
-        """The next line that is typed from now on, without its end. Raises `EOFError`."""
-        loop = asyncio.get_running_loop()
-        typed = bytearray()
-        read: asyncio.Future[None] = loop.create_future()
-
-        def take() -> None:
-            try:
-                part = os.read(self._descriptor, _LINE_BYTES)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:  # the terminal is gone
-                part = b""
-            typed.extend(part)
-            if not read.done() and (not part or b"\n" in part or len(typed) > _LINE_BYTES):
-                read.set_result(None)
-
-        self._forget()
-        print("> ", end="", file=sys.stderr, flush=True)
-        loop.add_reader(self._descriptor, take)
-        try:
-            await read
-        finally:
-            loop.remove_reader(self._descriptor)
-        if not typed:
-            raise EOFError
-        return typed.partition(b"\n")[0].decode(errors="replace").rstrip("\r")
-
-    def _forget(self) -> None:
-        """Drop what was typed before."""
-        import termios
-
-        with suppress(termios.error):
-            termios.tcflush(self._descriptor, termios.TCIFLUSH)
-
-
 def _show(asked: Asked) -> None:
     """The question, and what can be answered."""
     failure.tell(f"\n{one_line(asked.node, 80)} asks: {printable(asked.message)[:_MESSAGE]}")
@@ -262,17 +217,3 @@ def _show(asked: Asked) -> None:
     until = "" if left is None else f", within {duration(left)}"
     wanted = "one of these, or its number" if listed else answers.wanted(asked.schema)
     failure.tell(f"  ({one_line(wanted)}{until})")
-
-
-def _at_a_terminal() -> bool:
-    """Whether a person can be asked: a terminal is there, and ours to read."""
-    try:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            return False
-        descriptor = sys.stdin.fileno()
-    except (AttributeError, ValueError, OSError):
-        return False  # closed
-    try:
-        return os.tcgetpgrp(descriptor) == os.getpgrp()  # else a shell runs it in the background
-    except OSError:
-        return True  # a terminal nobody's jobs are controlled by
