@@ -50,6 +50,8 @@ class Answer(ABC):
     def __init__(self, reader: Reader) -> None:
         self.last = False
         """Whether the last event came."""
+        self.begun = False
+        """Whether the model has said anything, be it the beginning of a call."""
         self.whole = False
         """Whether enough came to know that nothing of the answer is missing."""
         self.usage: dict[str, int] = {}
@@ -173,6 +175,7 @@ class Answer(ABC):
             text, self._half[kind] = whole_characters(self._half[kind] + text)
         if not text:
             return
+        self.begun = True
         if kind == "token":
             if self._size <= MAX_TEXT:
                 self._text.append(text)
@@ -190,6 +193,7 @@ class Answer(ABC):
             if self._called >= MAX_CALLS:
                 raise ModelError(f"the model calls more than {MAX_CALLS} tools in one answer")
             self._called += 1
+            self.begun = True
             found = self._calls[key] = Call(f"{OUR_ID}{self._mark}_{self._called}")
         return found
 

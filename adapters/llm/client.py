@@ -125,9 +125,9 @@ class HTTPModel:
                 if not chunk:
                     break
                 elements = decoder.feed(chunk)
+                if first_at is None and decoder.begun:
+                    first_at = loop.time()
                 if elements:
-                    if first_at is None:
-                        first_at = loop.time()
                     yield elements
             elements = decoder.finish()
             ended_at = loop.time()

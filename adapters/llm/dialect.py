@@ -20,6 +20,11 @@ class AnswerDecoder(Protocol):
         """Whether the provider has said all it will say."""
         ...
 
+    @property
+    def begun(self) -> bool:
+        """Whether the model has said anything, be it the beginning of a call."""
+        ...
+
     def feed(self, chunk: bytes) -> list[Element]:
         """The elements this chunk completes. Raises `ModelError`."""
         ...

@@ -109,3 +109,15 @@ def test_a_call_is_given_when_it_is_whole_and_not_at_the_end(dialect: str) -> No
             break
     assert found == [("add", {"a": 17, "b": 25})]
     assert at < len(wire) * 0.65
+
+
+@pytest.mark.parametrize("dialect", ["openai", "responses", "anthropic"])
+def test_the_beginning_of_a_call_is_the_first_token(dialect: str) -> None:
+    wire = (SCRIPTED[0].parent / f"local-tool.{dialect}").read_bytes()
+    decoder = DIALECTS[dialect].decoder()
+    seen = []
+    for at in range(len(wire)):
+        seen.append((decoder.begun, bool(decoder.feed(wire[at : at + 1]))))
+    first_token = seen.index((True, False))
+    assert seen.index((True, True)) > first_token > 0
+    assert (False, True) not in seen
