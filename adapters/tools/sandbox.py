@@ -11,7 +11,7 @@ import os
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rxstream.adapters.sources.child import STDOUT
@@ -104,7 +104,7 @@ class Sandbox:
         writable = [*self.writable, *([] if self.work is None else [self.work])]
         if somebody([], [os.path.realpath(path) for path in writable]) is not None:
             user = NOBODY
-        alone = "by the kernel" if user else "watched (the kernel does not limit root)"
+        counted = "by the kernel" if user else group or "watched (the kernel does not limit root)"
         return {
             "boundary": f"bubblewrap {made.version}",
             "system_calls": "filtered" if made.seccomp is not None else "not filtered",
@@ -112,7 +112,7 @@ class Sandbox:
             "user": f"{bubblewrap.USER} inside, {user} on the host",
             "network": "the host's" if self.network else "none",
             "memory": group or "each process by the kernel, all together watched",
-            "processes": group or alone,
+            "processes": counted,
             "work": None if self.work is None else os.path.realpath(self.work),
             "readable": [os.path.realpath(path) for path in self.readable],
             "writable": [os.path.realpath(path) for path in self.writable],
@@ -155,7 +155,7 @@ class Sandbox:
             *("--chdir", folder or _SCRATCH, "--"),
             *limited(argv, limits),
         ]
-        group, watch = _counted(limits, folder)
+        group, watch = _counted(limits, folder, user is not None or os.geteuid() != 0)
         return Command(
             group.entering(arguments) if group is not None else arguments,
             watch,
@@ -195,9 +195,9 @@ def unboxed(
 
     def command() -> Command:
         folder = None if work is None else _folder(work)
-        group, watch = _counted(limits, folder)
+        group, watch = _counted(limits, folder, False)
         mark = uuid.uuid4().hex
-        arguments = limited(words, limits)
+        arguments = limited(words, limits, counted=False)
         return Command(
             group.entering(arguments) if group is not None else arguments,
             watch,
@@ -228,17 +228,18 @@ async def finished(running: Running, limit: int) -> Finished:
     return Finished(ended.exit_code, stdout, stderr, ended, dropped)
 
 
-def limited(argv: Sequence[str], limits: Limits) -> list[str]:
+def limited(argv: Sequence[str], limits: Limits, *, counted: bool = True) -> list[str]:
     """The command behind a shell that lowers the kernel's limits for itself first.
 
-    Inside the sandbox, because the number of processes is counted for each user namespace.
+    Inside the sandbox, because the number of processes is counted for each user namespace; outside, where all
+    that a user runs counts, it is not limited so.
     """
     code = [
         "ulimit -c 0",
         f"ulimit -n {limits.open_files}",
         f"ulimit -f {max(1, limits.file_size // 512)}",
         f"ulimit -d {max(1, limits.memory // 1024)}",
-        f"ulimit -u {limits.processes} || ulimit -p {limits.processes}",
+        *([f"ulimit -u {limits.processes} || ulimit -p {limits.processes}"] if counted else []),
     ]
     # what the host allows less of than we do stays as it is
     lowered = "; ".join(f"{{ {each}; }} 2>/dev/null" for each in code)
@@ -257,16 +258,18 @@ def checked(argv: Sequence[str]) -> None:
         )
 
 
-def _counted(limits: Limits, folder: str | None) -> tuple[Group | None, Watch]:
-    """Who looks after memory and processes: the kernel where it can, else we."""
+def _counted(limits: Limits, folder: str | None, counted: bool) -> tuple[Group | None, Watch]:
+    """Who looks after memory and processes: the kernel where it can, else we.
+
+    Processes may be counted already, as those of a user of the sandbox.
+    """
     # the processes that make the sandbox are not the command's
     processes = limits.processes + _OURS
+    disk = Watch(folder=folder or "", spare_disk=limits.spare_disk)
     kind = groups.kind()
-    if kind is None:
-        return None, Watch(limits.memory, processes, folder or "", limits.spare_disk)
-    return Group(kind, limits.memory, processes), Watch(
-        folder=folder or "", spare_disk=limits.spare_disk
-    )
+    if kind is not None:
+        return Group(kind, limits.memory, None if counted else processes), disk
+    return None, replace(disk, memory=limits.memory, processes=0 if counted else processes)
 
 
 def _environment() -> dict[str, str]:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 _REMOVING_S: Final = 1.0
-_STALE_S: Final = 3600.0
 _PREFIX: Final = "rxstream-"
 
 
@@ -32,13 +33,16 @@ class Kind:
 
 
 class Group:
-    """The folders of one command, one for each hierarchy."""
+    """The folders of one command, one for each hierarchy it needs; entering each takes a moment.
 
-    def __init__(self, kind: Kind, memory: int, processes: int) -> None:
-        name = _PREFIX + uuid.uuid4().hex
+    Without `processes` they are not counted here.
+    """
+
+    def __init__(self, kind: Kind, memory: int, processes: int | None) -> None:
+        name = f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
         self._kind = kind
         self._memory = kind.memory / name
-        self._processes = kind.processes / name
+        self._processes = (kind.memory if processes is None else kind.processes) / name
         try:
             for folder in self._folders:
                 folder.mkdir()
@@ -49,7 +53,8 @@ class Group:
                     (self._memory / "memory.oom.group").write_text("1")
             else:
                 (self._memory / "memory.limit_in_bytes").write_text(str(memory))
-            (self._processes / "pids.max").write_text(str(processes))
+            if processes is not None:
+                (self._processes / "pids.max").write_text(str(processes))
         except OSError:
             self.remove()
             raise
@@ -99,17 +104,18 @@ def kind() -> Kind | None:
             Group(found, 1 << 30, 1 << 10).remove()
         except OSError:
             continue
-        _sweep(found)
+        sweep(found)
         return found
     return None
 
 
-def _sweep(kind: Kind) -> None:
+def sweep(kind: Kind) -> None:
     """Remove what processes that were killed have left; a group that still has members cannot be removed."""
     for parent in {kind.memory, kind.processes}:
         for left in parent.glob(f"{_PREFIX}*"):
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _STALE_S:
+            owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+            if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+                with suppress(OSError):
                     left.rmdir()
 
 
