@@ -8,6 +8,7 @@ from typing import Any
 from rxstream.agent.history import History
 from rxstream.agent.settings import APPROVAL_S, TURNS, AgentSettings, messages_given
 from rxstream.agent.unit import AgentUnit
+from rxstream.errors import AuthorError
 from rxstream.models import Budget, Element, Message, Model
 from rxstream.operator import OperatorSpec
 from rxstream.stream import Stream
@@ -43,16 +44,22 @@ def agent(
     arguments, a refusal and a failure are results the model is told.
 
     `budget` is 25 turns unless it says otherwise; one that is spent ends the stream with `BudgetSpent`.
-    `history` is how many tokens of the conversation the model is shown. Without `stream_tools` tools show
-    nothing while they run, and the model is told the same. With `stay` it waits behind `done` for messages
-    (`Execution.send`), until it is stopped. `approval_timeout` is how many seconds a person may take to
-    agree to a call. `options` are fields of the request, `model_options` go to the provider.
+    `history` is how many tokens of the conversation the model is shown, `max_tokens` of each answer. Without
+    `stream_tools` tools show nothing while they run, and the model is told the same. With `stay` it waits
+    behind `done`, and where there is nothing to answer yet, for messages (`Execution.send`), until it is
+    stopped. `approval_timeout` is how many seconds a person may take to agree to a call. `options` are fields
+    of the request, `model_options` go to the provider.
 
     It goes on after a crash: nothing is shown twice, and no call that may have effects is made twice.
     Raises `AuthorError` for messages, tools or a history that are none.
     """
+    given = messages_given(messages, system)
+    if not stay and all(each["role"] == "system" for each in given):
+        raise AuthorError(
+            "there is nothing to answer: give a message, or stay=True to wait for one"
+        )
     made = AgentSettings(
-        messages=messages_given(messages, system),
+        messages=given,
         model=model,
         tools=registry_of(tools),
         budget=budget or Budget(turns=TURNS),

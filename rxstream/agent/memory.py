@@ -41,11 +41,12 @@ class Sent:
 class Memory:
     """One run of an agent."""
 
-    def __init__(self, given: Sequence[Message]) -> None:
+    def __init__(self, given: Sequence[Message], stays: bool) -> None:
         self.messages: list[Message] = list(given)
-        self.turn = 1
-        self.phase: Phase = "asking"
-        self.ended: dict[str, Any] = {}
+        waits = stays and (not given or given[-1]["role"] not in ("user", "tool"))
+        self.turn = 0 if waits else 1
+        self.phase: Phase = "idle" if waits else "asking"
+        self.ended: dict[str, Any] = {"more": False} if waits else {}
         """How the last answer ended: its text, finish reason and metadata, and whether more follows."""
         self.usage: dict[str, float] = {}
         """Of all answers."""

@@ -35,7 +35,7 @@ class AgentUnit(Unit):
     def __init__(self, settings: AgentSettings) -> None:
         self.settings = settings
         self.endless = None if settings.stay else False
-        self.memory = Memory(settings.messages)
+        self.memory = Memory(settings.messages, settings.stay)
         self.spent = Spent()
         """What was used before the answer that is coming."""
         self.turns = Turns(self)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from rxstream.errors import AuthorError, WorldError
 from rxstream.models import Element
 from rxstream.testing import virtual_time
 from rxstream.tools import ToolContext, ToolResult, tool
+from tests.agent.running import started
 from tests.agent.scripted import Scripted, calls, kinds, results, text_of
 
 
@@ -246,6 +249,26 @@ async def test_whoever_stops_reading_stops_the_model_and_its_calls() -> None:
     assert model.closed == 1
 
 
+async def test_a_blocking_tool_runs_in_a_thread_which_sees_that_the_run_is_over() -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    @tool
+    def blocks(context: ToolContext) -> Any:
+        yield "begun"
+        began.set()
+        while not context.token.is_cancelled:
+            time.sleep(0.001)
+        ended.set()
+
+    async with started(
+        lambda: agent("go", model=Scripted([calls("blocks")]), tools=[blocks])
+    ) as run:
+        await asyncio.to_thread(began.wait, 10)
+        run.cancel()
+        await run.wait()
+    assert ended.is_set()
+
+
 @virtual_time
 async def test_more_than_the_reader_takes_waits_with_the_model() -> None:
     model = Scripted(["x"] * 1_000)
@@ -272,6 +295,10 @@ def test_what_is_no_message_no_model_or_no_tool_is_refused() -> None:
         agent([{"role": "boss", "content": "x"}])
     with pytest.raises(AuthorError, match="the content of message 0 is neither"):
         agent([{"role": "user", "content": 3}])
+    with pytest.raises(
+        AuthorError, match="there is nothing to answer: give a message, or stay=True"
+    ):
+        agent([], system="be brief")
     with pytest.raises(AuthorError, match="there are two tools named 'wait'"):
         agent("x", tools=[wait, wait])
 

@@ -139,6 +139,42 @@ async def test_one_that_stays_waits_for_messages_until_it_is_stopped() -> None:
 
 
 @virtual_time
+async def test_one_that_stays_and_was_asked_nothing_waits_for_a_question() -> None:
+    model = Scripted(["hello"])
+    async with started(lambda: agent([], model=model, stay=True, system="hi")) as execution:
+        await asyncio.sleep(10)
+        assert model.asked == []
+        await execution.send("hello?")
+        done = await until(execution, lambda each: each["type"] == "done")
+        execution.stop()
+        assert kinds(await elements(execution)) == ["message", "token", "turn", "done"]
+    assert (done["turns"], done["text"]) == (1, "hello")
+    assert done["timings"]["duration_ms"] < 1_000
+
+
+def test_one_that_was_told_to_stop_stops_also_when_it_crashes() -> None:
+    async def before() -> tuple[JournalLog, str]:
+        journal = JournalLog()
+        async with started(TALKING, journal) as execution:
+            await asyncio.sleep(2.5)
+            execution.stop()
+            await execution.wait()
+            return journal, execution.id
+
+    journal, execution_id = run(before())
+    stops = 0
+    for point in range(3, len(journal.commits)):
+        log = JournalLog(journal.commits[:point], journal.epoch)
+        found = run(_gone_on(log, execution_id), start=journal.times[point - 1])
+        if any("stopped" in str(commit.states) for commit in journal.commits[:point]):
+            stops += 1
+            assert (text_of(found), found[-1]["finish_reason"]) == ("abc", "stopped")
+        else:
+            assert text_of(found) == "abcde"
+    assert stops > 2
+
+
+@virtual_time
 async def test_where_no_turn_is_under_way_there_is_nothing_to_cancel() -> None:
     async with started(working(["one"], ["two"], stay=True)) as execution:
         await until(execution, lambda each: each["type"] == "done")
