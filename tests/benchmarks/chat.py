@@ -151,9 +151,9 @@ def measure(short: bool) -> list[Row]:
             added = [a - b for a, b in zip(samples[names[way]], model, strict=True)]
             cost = spread(added)
             asked = rate == 100 and way == "piped"
-            held = cost.median < 2 or not asked
+            reached = cost.median < 2 or not asked
             lines.append(
-                Row(figure, name, cost, "% of a core", wanted="< 2" if asked else "", held=held)
+                Row(figure, name, cost, "% of a core", wanted="< 2" if asked else "", held=reached)
             )
     grown = interleave({"": lambda: run("shown", 2_000, held)["mib"]}, rounds)[""]
     cost = spread(grown)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,11 @@ from typing import Any
 import pytest
 
 from rxstream.adapters.cli import main
-from rxstream.adapters.cli.chat import _unfinished
+from rxstream.adapters.cli.chat import _begin, _unfinished
 from rxstream.adapters.terminal.chat import Session, Store
 from tests.adapters.cli.chat_provider import provider_on_a_thread
 from tests.adapters.llm.provider import WORDS, Provider, transcript
-from tests.adapters.llm.real import fetched, model
 from tests.adapters.terminal.chat_parts import Counting, Scripted, until
-
-__all__ = ["fetched", "model"]
 
 ANSWER = "".join(WORDS)
 
@@ -147,19 +143,6 @@ def test_a_killed_answer_goes_on_and_has_each_word_once(chat: Chat, provider: Pr
     assert told == ["Speak.", ANSWER, "And?"]
 
 
-def test_another_question_leaves_a_killed_answer_as_it_is(chat: Chat, provider: Provider) -> None:
-    half(provider)
-    running = chat.start(b"Speak.", "--log", "a.db")
-    running.until(lambda r: "🌊".encode() in r.out)
-    running.signal(signal.SIGKILL)
-    provider.parts, provider.ending = [transcript()], "well"
-    status, out, err = chat.ask(b"Else?", "--log", "a.db")
-    assert (status, out) == (0, ANSWER)
-    assert "stays as it is" in err
-    told = [m["content"] for m in provider.asked[-1][1]["messages"]]
-    assert told == ["Speak.", "Flüsse tragen 🌊", "Else?"]
-
-
 def test_without_a_model_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,14 +150,6 @@ def test_without_a_model_it_says_what_to_install(
     assert main(["chat"]) == 1
     said = "rxstream: the local model needs xllamacpp: pip install 'rxstream[local]'\n"
     assert capsys.readouterr().err == said
-
-
-def test_the_local_model_answers(rxstream: Any, model: str, tmp_path: Path) -> None:
-    (tmp_path / "question").write_text("What is a river?")
-    with (tmp_path / "question").open() as stdin:
-        running = rxstream.start("chat", "--model", model, stdin=stdin, stderr=subprocess.PIPE)
-    assert running.end() == 0
-    assert len(running.out.decode().split()) > 3
 
 
 async def test_looking_for_what_was_cut_off_leaves_the_newest_chat_the_newest(
@@ -188,6 +163,23 @@ async def test_looking_for_what_was_cut_off_leaves_the_newest_chat_the_newest(
     before = [path.stem for path in store.newest()]
     assert await _unfinished(store, lambda path: Session(path, Scripted())) is None
     assert [path.stem for path in store.newest()] == before == ["newer", "older"]
+
+
+async def test_another_question_leaves_what_was_cut_off_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with Session(path, Counting(40, 0.02), "local:m") as session:
+        turn = session.ask("Count")
+        await until(lambda: turn.text)
+        assert session._execution is not None
+        assert await session._execution.suspend()
+    scripted = Scripted()
+    async with Session(path, scripted) as session:
+        turn = await _begin(session, "Else?")
+        await session.wait()
+        assert turn.text == "Yes."
+        told = [message["content"] for message in scripted.asked[0]]
+        assert told[0::2] == ["Count", "Else?"]
+        assert told[1].startswith("0 ")
 
 
 async def test_a_chat_that_was_cut_off_is_found_unless_somebody_has_it_open(
