@@ -100,6 +100,7 @@ def test_a_recording_of_an_answer_begun_anew_forgets_the_old_one() -> None:
     assert recording.changes() == (False, {"0": ("old", "", (), 1, False)}, [])
     recording.take([{"type": "restarted", "message": ""}, {"type": "token", "text": "new"}])
     changes = recording.changes()
+    assert changes is not None
     assert changes == (True, {"1": ("new", "", (), 1, False)}, [])
     assert recording.changes() is None
     again = Recording(changes[1])
