@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
-import orjson
 from rich.text import Text as RichText
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,12 +18,13 @@ from textual.containers import VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Static
 
-from rxstream.adapters.terminal.chat import commands, transcript
+from rxstream.adapters.terminal.chat import commands
 from rxstream.adapters.terminal.chat.blocks import Request
-from rxstream.adapters.terminal.chat.conversation import recent
-from rxstream.adapters.terminal.chat.drawing import SPINNER, two_columns
+from rxstream.adapters.terminal.chat.deeds import Deeds
+from rxstream.adapters.terminal.chat.drawing import SPINNER
 from rxstream.adapters.terminal.chat.history import History
 from rxstream.adapters.terminal.chat.prompt import Prompt
+from rxstream.adapters.terminal.chat.questions import how_to_answer, value_of
 from rxstream.adapters.terminal.chat.session import Session
 from rxstream.adapters.terminal.chat.widgets import TurnView
 from rxstream.adapters.terminal.text import one_line, printable
@@ -90,9 +90,7 @@ class ChatScreen(App[None]):
         super().__init__()
         self.session = session
         self._history = history
-        self._renew = renew
-        self._known_tools = known_tools
-        self._check = check
+        self._deeds = Deeds(self, renew, check, known_tools)
         self._views: list[TurnView] = []
         self._taken = 0
         """How many of the session's turns have been put on the screen."""
@@ -130,9 +128,9 @@ class ChatScreen(App[None]):
         self._talk.anchor()
         self.session.changed = self._changed
         self._spinning = self.set_interval(_SPIN_S, self._on_spin, pause=True)
-        await self._say(f"{self.session.model} answers; /help tells what else can be typed")
+        await self.say(f"{self.session.model} answers; /help tells what else can be typed")
         if self.session.unfinished is not None:
-            await self._say("the last answer was not finished: going on with it")
+            await self.say("the last answer was not finished: going on with it")
             await self.session.go_on()
         await self._draw()
 
@@ -223,17 +221,17 @@ class ChatScreen(App[None]):
         self._told = ""
         typed = commands.parse(message.text)
         if isinstance(typed, commands.Mistake):
-            await self._say(typed.message, error=True)
+            await self.say(typed.message, error=True)
         elif isinstance(typed, commands.Command):
             try:
-                await self._command(typed)
+                await self._deeds.do(typed)
             except RxStreamError as error:
-                await self._say(error.message, error=True)
+                await self.say(error.message, error=True)
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
-                await self._say(f"{where}{error.strerror or error}", error=True)
+                await self.say(f"{where}{error.strerror or error}", error=True)
         elif self._request is not None:
-            await self._answer(self._request, _value(self._request, typed))
+            await self._answer(self._request, value_of(self._request, typed))
         elif self.session.turn is None:
             self._ask(typed)
         elif not await self.session.send(typed):
@@ -257,7 +255,7 @@ class ChatScreen(App[None]):
         try:
             await self.session.answer(request.id, value)
         except RxStreamError as error:
-            await self._say(f"that is no answer: {error.message}", error=True)
+            await self.say(f"that is no answer: {error.message}", error=True)
         self._changed()
 
     def _ask_person(self) -> None:
@@ -275,7 +273,7 @@ class ChatScreen(App[None]):
             return
         self._panel.query_one(Static).update(RichText(f"? {printable(wanted.message)}"))
         self._panel.scroll_home(animate=False)
-        self._prompt.placeholder = _how_to_answer(wanted)
+        self._prompt.placeholder = how_to_answer(wanted)
         # a y that was on its way when the question came is no answer to it
         self.set_timer(SEEN_S, partial(self._let_answer, wanted))
         self.bell()
@@ -285,7 +283,7 @@ class ChatScreen(App[None]):
         if self._request is request:
             self._prompt.yes_or_no = request.yes_or_no
             if self._panel.max_scroll_y:
-                self._prompt.placeholder = f"{_how_to_answer(request)}; PgDn shows the rest"
+                self._prompt.placeholder = f"{how_to_answer(request)}; PgDn shows the rest"
 
     # -- keys ----------------------------------------------------------------------------------
 
@@ -336,114 +334,28 @@ class ChatScreen(App[None]):
         else:
             scrolled.scroll_page_down()
 
-    # -- commands ------------------------------------------------------------------------------
-
-    async def _command(self, command: commands.Command) -> None:
-        words = command.words
-        match command.name:
-            case "help":
-                await self._show(two_columns(commands.overview()))
-            case "model":
-                await self._model(words)
-            case "tools":
-                await self._tools(words)
-            case "save":
-                path = transcript.save(self.session.conversation, words[0])
-                await self._say(f"written to {path}")
-            case "copy":
-                text = next(
-                    (t.text for t in reversed(self.session.conversation.turns) if t.text), ""
-                )
-                if not text:
-                    raise BadRequest("there is no answer to copy")
-                self.copy_to_clipboard(text)
-                await self._say(f"copied {len(text):,} characters")
-            case "replay":
-                await self._replay(words)
-            case "new":
-                await self._new()
-            case "quit":
-                self.exit()
-
-    async def _model(self, words: tuple[str, ...]) -> None:
-        if words:
-            self._check(words[0], ())
-            self.session.model = words[0]
-        await self._say(f"{'now' if words else 'it is'} {self.session.model} who answers")
-
-    async def _tools(self, words: tuple[str, ...]) -> None:
-        if not self._known_tools:
-            raise BadRequest("there are no tools here")
-        if words:
-            name, state = words[0], (words[1] if len(words) > 1 else "on")
-            if name not in self._known_tools or state not in ("on", "off"):
-                raise BadRequest(
-                    f"write /tools NAME on|off; there are {', '.join(self._known_tools)}"
-                )
-            if state == "on":
-                self._check(self.session.model, [name])
-            without = [each for each in self.session.tools if each != name]
-            self.session.tools = [*without, name] if state == "on" else without
-        listed = [
-            f"{name} {'on' if name in self.session.tools else 'off'}" for name in self._known_tools
-        ]
-        await self._say(", ".join(listed))
-
-    async def _replay(self, words: tuple[str, ...]) -> None:
-        try:
-            number = int(words[0]) if words else None
-            speed = float(words[1].removesuffix("x")) if len(words) > 1 else 1.0
-        except ValueError:
-            raise BadRequest("write /replay [N] [SPEED], both numbers") from None
-        turn = recent(self.session.conversation.turns, number)
-        if turn is None:
-            said = len(self.session.conversation.turns)
-            raise BadRequest(f"there is no such answer: {said or 'none'} in this chat")
-        self.session.replay(turn, speed)
-        self._talk.anchor()
-
-    async def _new(self) -> None:
-        if self._renew is None:
-            raise BadRequest("this chat has a file of its own: start rxstream chat again")
-        fresh = await self._renew().__aenter__()
-        await self.session.__aexit__(None, None, None)
-        fresh.model, fresh.tools = self.session.model, self.session.tools
-        self.session, fresh.changed = fresh, self._changed
+    async def open(self, session: Session) -> None:
+        """Close this chat and show another one, with the same model and tools."""
+        before, self.session = self.session, session
+        await before.__aexit__(None, None, None)
+        session.model, session.tools = before.model, before.tools
+        session.changed = self._changed
         self._taken = 0
         self._views.clear()
         await self._talk.remove_children()
-        await self._say("a new chat; the one before is kept (rxstream chat --resume)")
+
+    def follow(self) -> None:
+        """Keep to the end of what is said."""
+        self._talk.anchor()
 
     # -- what the program says -----------------------------------------------------------------
 
-    async def _say(self, text: str, *, error: bool = False) -> None:
+    async def say(self, text: str, *, error: bool = False) -> None:
         """Say a line among what was said."""
         mark = "✗ " if error else "· "
-        await self._show(RichText(mark + one_line(text, 2_000)), "error" if error else None)
+        await self.show(RichText(mark + one_line(text, 2_000)), "error" if error else None)
 
-    async def _show(self, what: Any, classes: str | None = None) -> None:
+    async def show(self, what: Any, classes: str | None = None) -> None:
+        """Show something among what was said."""
         await self._talk.mount(Line(what, classes=classes))
         self._talk.anchor()
-
-
-def _how_to_answer(request: Request) -> str:
-    if request.yes_or_no:
-        return "y or n"
-    if choices := request.choices:
-        return "one of " + ", ".join(choices)
-    return {"string": "type your answer", "integer": "a number", "number": "a number"}.get(
-        str(request.schema.get("type")), "your answer, as JSON"
-    )
-
-
-def _value(request: Request, typed: str) -> Any:
-    """What was typed, as the kind of value that was asked for; the one who asked checks it."""
-    if request.yes_or_no:
-        word = typed.strip().lower()
-        return {"y": True, "yes": True, "n": False, "no": False}.get(word, typed)
-    if request.schema.get("type") == "string":
-        return typed
-    try:
-        return orjson.loads(typed)
-    except orjson.JSONDecodeError:
-        return typed
