@@ -1,4 +1,4 @@
-"""What tests of streams need: a clock that jumps, marbles, faults, demand, and an eye on what is left."""
+"""What tests of streams need: a clock that jumps, marbles, faults, models that say a script, what is left."""
 
 from rxstream.testing import marbles
 from rxstream.testing.clock import VirtualClockLoop, run, virtual_time
@@ -6,6 +6,7 @@ from rxstream.testing.crashes import Difference, JournalLog, crash_everywhere
 from rxstream.testing.demand import Demand
 from rxstream.testing.faults import InjectedFault, SlowSink, fails, fails_each, flaky
 from rxstream.testing.marbles import Recording, record
+from rxstream.testing.models import ScriptedModel, call
 from rxstream.testing.plugins import check_plugin
 from rxstream.testing.released import assert_released
 from rxstream.testing.sources import ABORT, Aborted, TestingSource
@@ -18,10 +19,12 @@ __all__ = [
     "InjectedFault",
     "JournalLog",
     "Recording",
+    "ScriptedModel",
     "SlowSink",
     "TestingSource",
     "VirtualClockLoop",
     "assert_released",
+    "call",
     "check_plugin",
     "crash_everywhere",
     "fails",

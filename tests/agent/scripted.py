@@ -1,88 +1,16 @@
-"""A model that says what a script says, in virtual time if need be, and remembers what it was asked."""
+"""What agents say, looked at in a few words; their model is `rxstream.testing.ScriptedModel`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from rxstream.models import Delivered, Element, Question, Tell
+from rxstream.models import Element
+from rxstream.testing import ScriptedModel as Scripted
+from rxstream.testing import call as calls
+from rxstream.testing.models import Line
 
-Line = Sequence[Any]
-"""One answer: texts (a token each), numbers (seconds to wait), and what `calls` gives."""
-
-
-def calls(name: str, **arguments: Any) -> Element:
-    """A call of a tool in a script."""
-    return {"type": "tool_call", "id": "", "name": name, "arguments": arguments}
-
-
-def tokens_of(question: Question) -> int:
-    """What the scripted model takes a question for: a token for four characters."""
-    return sum(len(str(each.get("content"))) // 4 + 1 for each in question.messages)
-
-
-class Scripted:
-    """Says one line for each question, by how many answers the question has seen."""
-
-    name = "scripted:test"
-
-    def __init__(self, *script: Line, pace: float = 0.0) -> None:
-        self.script = script
-        self.pace = pace
-        """Seconds before each token."""
-        self.asked: list[Question] = []
-        self.delivered: list[Delivered | None] = []
-        self.closed = 0
-
-    def line(self, question: Question) -> Line:
-        """What it says to this."""
-        answers = sum(each["role"] == "assistant" for each in question.messages)
-        line: Line = self.script[min(answers, len(self.script) - 1)]
-        return line
-
-    async def answer(
-        self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
-    ) -> AsyncIterator[Sequence[Element]]:
-        """See `Model.answer`; behind what was delivered it goes on."""
-        self.asked.append(question)
-        self.delivered.append(delivered)
-        text, known = "", len((delivered or Delivered()).text)
-        called, known_calls = 0, len((delivered or Delivered()).calls)
-        turn = sum(each["role"] == "assistant" for each in question.messages)
-        try:
-            for said in self.line(question):
-                if isinstance(said, int | float):
-                    await asyncio.sleep(said)
-                    continue
-                if isinstance(said, Exception):
-                    raise said
-                if isinstance(said, dict):
-                    called += 1
-                    if called > known_calls:
-                        yield [{**said, "id": f"c{turn}-{called}"}]
-                    continue
-                text += said
-                if len(text) > known:
-                    await asyncio.sleep(self.pace)
-                    yield [{"type": "token", "text": said}]
-            yield [self.done(question, text, called)]
-        finally:
-            self.closed += 1
-
-    def done(self, question: Question, text: str, called: int) -> Element:
-        """The end of an answer."""
-        return {
-            "type": "done",
-            "text": text,
-            "usage": {
-                "prompt_tokens": tokens_of(question),
-                "completion_tokens": len(text) // 4 + 1,
-            },
-            "timings": {},
-            "finish_reason": "tool_calls" if called else "stop",
-            "metadata": {"model": "test"},
-        }
+__all__ = ["Line", "Scripted", "calls", "kinds", "results", "text_of"]
 
 
 def kinds(elements: Sequence[Element]) -> list[str]:
