@@ -16,7 +16,7 @@ _LINE: Final = 400
 """Characters at the end of what was said in which a percentage is looked for."""
 
 # at the end of a line, or at its begin before a bar; with colours around
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_COLOUR: Final = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07\x1b\n]{0,1000}(\x07|\x1b\\))")
 _AT_END: Final = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{1,4})?)\s?%[\s.…)\]]*$")
 _AT_BEGIN: Final = re.compile(r"^\s*\[?\s*(\d{1,3}(?:\.\d{1,4})?)\s?%(?=[\s|\]:])")
 

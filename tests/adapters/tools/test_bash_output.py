@@ -61,5 +61,5 @@ def test_of_long_output_the_middle_is_left_out_and_counted() -> None:
 
 def test_what_was_written_over_and_colours_are_not_in_the_brief() -> None:
     ends = Ends()
-    ends.take("\x1b[1mone\x1b[0m\r\n10%\r20%\r30%\nend\r")
+    ends.take("\x1b]0;title\x07\x1b]8;;http://x\x1b\\\x1b[1mone\x1b[0m\r\n10%\r20%\r30%\nend\r")
     assert str(ends) == "one\n30%\nend"

@@ -111,6 +111,14 @@ async def test_text_is_read_in_the_charset_it_says() -> None:
     assert (await got(latin)).value["text"] == "café"
 
 
+async def test_a_charset_nobody_knows_is_taken_for_utf8() -> None:
+    async def odd(request: web.Request) -> web.Response:
+        headers = {"Content-Type": "text/plain; charset=klingon"}
+        return web.Response(body="é".encode(), headers=headers)
+
+    assert (await got(odd)).value["text"] == "é"
+
+
 async def test_a_server_that_says_nothing_is_given_up() -> None:
     async def silent(request: web.Request) -> web.Response:
         await asyncio.sleep(60)
@@ -175,7 +183,9 @@ def test_a_host_is_what_its_owner_wrote(rule: str, url: str, allowed: bool) -> N
         assert allowed
 
 
-@pytest.mark.parametrize("text", ["", "http://example.org", "example.org/x", "a b", "a.*.b", "u@h"])
+@pytest.mark.parametrize(
+    "text", ["", "[", "http://example.org", "example.org/x", "a b", "a.*.b", "u@h"]
+)
 def test_what_is_no_host_is_not_taken_for_one(text: str) -> None:
     with pytest.raises(AuthorError, match="is no host"):
         http_get([text])
@@ -186,6 +196,11 @@ def test_a_tool_that_may_ask_nobody_is_not_made() -> None:
     for hosts in (nobody, "example.org"):
         with pytest.raises(AuthorError, match="needs the hosts"):
             http_get(hosts)
+
+
+def test_limits_that_let_nothing_through_are_refused() -> None:
+    with pytest.raises(AuthorError, match="more than 0"):
+        http_get(["example.org"], limit=0)
 
 
 # --- where that leads --------------------------------------------------------------------------
@@ -312,13 +327,19 @@ async def test_a_redirect_is_followed_to_where_one_may_go() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["http://evil.test/", "//evil.test/x", "file:///etc/passwd", "http://169.254.169.254/"],
+    [
+        "http://[",
+        "http://evil.test/",
+        "//evil.test/x",
+        "file:///etc/passwd",
+        "http://169.254.169.254/",
+    ],
 )
 async def test_a_redirect_to_elsewhere_is_refused(target: str) -> None:
     async def redirecting(request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": target})
 
-    with pytest.raises(ClientError):
+    with pytest.raises((ClientError, WorldError)):
         await got(redirecting)
 
 
