@@ -1,7 +1,9 @@
-"""What docs/agents.md shows works as it is written there, with a scripted model in place of the local one."""
+"""What docs/agents.md shows works as it is written there, a scripted model standing for the local one."""
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -54,3 +56,9 @@ def test_what_is_said_about_agents(
     assert paid.endswith("So it is.\n")
     assert steering == budget == ""
     assert re.search(r"\d+ crashes\n", crashes)
+
+
+@pytest.mark.parametrize("module", ["history", "transcript"])
+def test_examples_in_docstrings_are_true(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"rxstream.agent.{module}"))
+    assert (result.failed, result.attempted > 1) == (0, True)

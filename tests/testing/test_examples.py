@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 FLAGS = doctest.ELLIPSIS | doctest.REPORT_NDIFF
 
 
-@pytest.mark.parametrize("module", ["demand", "faults", "marbles", "released", "sources"])
+@pytest.mark.parametrize("module", ["demand", "faults", "marbles", "models", "released", "sources"])
 def test_examples_in_docstrings(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     with capture_logs():  # what the engine tells would be taken for output
         result = doctest.testmod(
