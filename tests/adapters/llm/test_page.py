@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rxstream.adapters import llm
+from rxstream.adapters.llm import chat
 from tests.adapters.llm.provider import Provider
 from tests.adapters.llm.test_providers import NAMES
 from tests.adapters.llm.test_scripted import PIXEL
@@ -17,11 +20,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
-def test_the_first_answer(model: str) -> None:
+def test_the_first_answer(aimock: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the model it asks is asked by many other tests; starting it takes seconds
+    monkeypatch.setattr(llm, "chat", partial(chat, model="ollama:m", base_url=aimock))
     space: dict[str, Any] = {}
     exec(compile(BLOCKS[0], str(PAGE), "exec"), space)
-    assert space["done"]["type"] == "done"
-    assert space["done"]["usage"]["completion_tokens"] <= 24
+    assert (space["done"]["type"], space["done"]["text"][:6]) == ("done", "Flüsse")
 
 
 @pytest.fixture

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from rxstream.adapters.llm import LocalEndpoint, ModelError
+from rxstream.adapters.llm import LocalEndpoint, ModelError, chat
 from rxstream.adapters.llm.hermes import BEGINNING
 from rxstream.models import Element, Message, Question, open_model
 from tests.adapters.llm import gateway
-from tests.adapters.llm.dialects import ADD, calls, said
+from tests.adapters.llm.dialects import ADD, WEATHER, calls, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PROVIDERS = ["openai", "openai-responses", "anthropic", "gemini"]
 COLOUR: Message = {"role": "user", "content": "Name a colour."}
+NAMED = Question((COLOUR,), max_tokens=8, temperature=0)
 SUM: list[Message] = [
     {"role": "system", "content": "You are good at sums."},
     {"role": "user", "content": "How much is 17 plus 25?"},
@@ -43,6 +44,11 @@ def gemini(running: LocalEndpoint) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def told() -> dict[str, list[Element]]:
+    return {}
+
+
 @pytest.fixture
 def where(running: LocalEndpoint, gemini: str, provider: str) -> dict[str, str]:
     if provider == "gemini":
@@ -58,10 +64,13 @@ async def answer(model: str, question: Question, **where: str) -> list[Element]:
 
 
 @each
-async def test_it_says_the_same_in_every_wire_format(provider: str, where: dict[str, str]) -> None:
-    question = Question((COLOUR,), max_tokens=8, temperature=0)
-    direct = await answer("local:smollm2", question)
-    *_, done = elements = await answer(f"{provider}:smollm2", question, **where)
+async def test_it_says_the_same_in_every_wire_format(
+    provider: str, where: dict[str, str], told: dict[str, list[Element]]
+) -> None:
+    if "local" not in told:
+        told["local"] = await answer("local:smollm2", NAMED)
+    direct = told["local"]
+    *_, done = elements = await answer(f"{provider}:smollm2", NAMED, **where)
     assert said(elements) == done["text"] == said(direct) != ""
     assert done["usage"]["completion_tokens"] == direct[-1]["usage"]["completion_tokens"]
     assert done["usage"]["prompt_tokens"] > 0
@@ -86,7 +95,7 @@ async def test_a_wrong_key_is_said(provider: str, where: dict[str, str]) -> None
 
 @each
 async def test_too_long_a_question_is_said(provider: str, where: dict[str, str]) -> None:
-    long: Message = {"role": "user", "content": "word " * 9_000}
+    long: Message = {"role": "user", "content": "word " * 4_500}
     with pytest.raises(ModelError, match="shorten") as refused:
         await answer(f"{provider}:smollm2", Question((long,)), **where)
     assert refused.value.code == "context_too_long"
@@ -108,3 +117,42 @@ async def test_the_local_model_goes_on_behind_a_beginning(running: LocalEndpoint
     rest = said(await answer("local:smollm2", question))
     assert rest.split()[0].strip(",") in whole[20:]
     assert not rest.startswith(whole[:20])
+
+
+# --- tools of the model that runs here, which was never taught any ------------------------------
+
+PARIS: Message = {"role": "user", "content": "What is the weather in Paris?"}
+
+
+async def with_tools(*messages: Message, **options: Any) -> list[Element]:
+    options = {"tools": [WEATHER], "temperature": 0, "max_tokens": 24, **options}
+    return [element async for element in chat(messages, **options)]
+
+
+async def test_a_question_becomes_one_call_and_its_result_becomes_words(
+    running: LocalEndpoint,
+) -> None:
+    call, done = await with_tools(PARIS)
+    assert (call["name"], call["arguments"]) == ("get_weather", {"city": "Paris"})
+    assert done["finish_reason"] == "tool_calls"
+    assert done["usage"]["completion_tokens"] > 5
+
+    told: Message = {"role": "assistant", "content": "", "tool_calls": [call]}
+    result: Message = {"role": "tool", "tool_call_id": call["id"], "content": "sunny, 21 degrees"}
+    *words, done = await with_tools(PARIS, told, result)
+    assert {element["type"] for element in words} == {"token"}
+    assert "21" in done["text"]
+
+
+async def test_it_may_be_told_not_to_call_or_to_go_on_calling(running: LocalEndpoint) -> None:
+    in_words = await with_tools(PARIS, tool_choice="none", max_tokens=6)
+    assert (calls(in_words), said(in_words) != "") == ([], True)
+    several = await with_tools(PARIS, parallel_tool_calls=True, max_tokens=60)
+    assert len(calls(several)) > 1
+    assert len({element["id"] for element in several[:-1]}) == len(calls(several))
+
+
+async def test_a_call_that_is_cut_by_the_limit_comes_as_text(running: LocalEndpoint) -> None:
+    *_, call, done = await with_tools(PARIS, max_tokens=9)
+    assert isinstance(call["arguments"], str)
+    assert done["finish_reason"] == "length"

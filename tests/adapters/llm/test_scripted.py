@@ -114,7 +114,7 @@ async def test_a_limit_is_said(aimock: str, provider: str) -> None:
     assert (error.code, error.retryable) == ("rate_limited", True)
 
 
-@each
+@pytest.mark.parametrize("provider", ["compatible", "ollama"])
 async def test_a_slow_beginning_is_measured(aimock: str, provider: str) -> None:
     *_, done = await answer(aimock, provider, "be slow")
     assert (done["text"], done["timings"]["first_token_ms"] >= 150) == ("At last.", True)
