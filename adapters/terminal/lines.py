@@ -49,7 +49,8 @@ class PlainLines:
             yield one_line(f"{event.step_id} asks: {data.get('message')}")
         elif kind == EventType.INPUT_RECEIVED:
             by = f" by {data['by']}" if data.get("by") else ""
-            yield one_line(f"{event.step_id}: answered{by}: {brief(data.get('value'))}")
+            how = "answered" if data.get("request_id") else "was sent"
+            yield one_line(f"{event.step_id}: {how}{by}: {brief(data.get('value'))}")
         elif kind == EventType.GAP:
             yield _gap(data)
         elif kind == EventType.PIPELINE_COMPLETE:
