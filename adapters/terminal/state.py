@@ -191,6 +191,8 @@ class RunState:
             node.state = "running"
         if isinstance(data, dict) and data.get("type") == "token":
             node.text = (node.text + str(data.get("text", "")))[-TEXT_TAIL:]
+        elif isinstance(data, dict) and data.get("type") == "restarted":
+            node.text = ""  # what came of the answer before does not count
         else:
             self.recent.append((node.id, data))
 

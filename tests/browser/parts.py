@@ -36,6 +36,9 @@ def talk(times: int = 1, title: str = "a talk"):  # type: ignore[no-untyped-def]
         while (said := await FEED.get()) is not None:
             if isinstance(said, Exception):
                 raise said
+            if isinstance(said, dict):
+                yield said
+                continue
             count += 1
             rxs.progress(min(100.0, count), f"word {count}")
             yield {"type": "token", "text": said}

@@ -26,7 +26,7 @@ async def started(engine: Engine, *words: str, **params: Any) -> Execution:
     return await engine.start(parts.talk, params or None)
 
 
-def say(*words: str | Exception | None) -> None:
+def say(*words: str | dict[str, str] | Exception | None) -> None:
     for word in words:
         parts.FEED.put_nowait(word)
 
@@ -68,6 +68,16 @@ async def test_what_happens_is_seen_while_it_happens(
     await sees(page, "#link", "ended · everything was read")
     await expect(page.locator('[data-node="answer"]')).to_have_attribute("data-state", "completed")
     assert await complete(page, execution)
+
+
+async def test_an_answer_that_begins_anew_is_shown_from_its_beginning(
+    engine: Engine, wire: Wire, window: Window
+) -> None:
+    await started(engine, "Twice ", "upon ")
+    page = await window.open(wire.url)
+    await shows(page, "Twice upon ")
+    say({"type": "restarted", "message": "the model said something else"}, "Once ")
+    await shows(page, "Once ")
 
 
 async def test_a_page_that_was_killed_shows_everything_when_it_is_opened_again(

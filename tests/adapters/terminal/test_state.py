@@ -84,6 +84,13 @@ def test_tokens_grow_and_only_their_end_is_kept() -> None:
     assert not state.recent
 
 
+def test_an_answer_that_begins_anew_is_shown_from_its_beginning() -> None:
+    said = [{"type": "token", "text": "no"}, {"type": "restarted", "message": "anew"}]
+    said.append({"type": "token", "text": "yes"})
+    state = reduced(*(event("step_output", each, "model") for each in said))
+    assert state.nodes["model"].text == "yes"
+
+
 def test_what_is_kept_is_bounded() -> None:
     state = reduced(*(event("step_output", n, f"node_{n}") for n in range(MAX_NODES + 7)))
     assert (len(state.nodes), state.unlisted, len(state.recent)) == (MAX_NODES, 7, RECENT)
