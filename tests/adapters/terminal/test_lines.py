@@ -66,7 +66,7 @@ def test_a_question_and_its_answer_are_told() -> None:
         event("input_requested", asked, "ask"),
         event("input_received", {"request_id": "ask-1", "value": True, "by": "ann"}, "ask"),
         event("input_received", {"request_id": None, "value": "hurry", "by": None}, "ask"),
-    ) == ["ask asks: publish it?", "ask: answered by ann: true", 'ask: was sent: "hurry"']
+    ) == ["ask asks: publish it?", "ask: answered by ann: true", "ask: was sent: hurry"]
 
 
 def test_the_end_of_a_step_of_a_pipeline_says_what_matters() -> None:
