@@ -1,10 +1,12 @@
-"""One call of a tool, from its start to its result."""
+"""One call of a tool, from its start to its result, and what it left running."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import psutil
 
 from rxstream.tools import Output, Tool, ToolContext, ToolResult
 
@@ -48,4 +50,17 @@ async def called(
         found.outputs.append(said)
         if when is not None:
             when(found, context)
+    return found
+
+
+def alive(mark: str) -> list[psutil.Process]:
+    """What runs on this machine with the mark among its words or its variables."""
+    found = []
+    for each in psutil.process_iter():
+        try:
+            said = [*each.cmdline(), *each.environ().values()]
+        except psutil.Error:
+            continue
+        if any(mark in word for word in said):
+            found.append(each)
     return found

@@ -8,13 +8,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from rxstream.adapters.tools import Limits, Sandbox, bash, sandbox_bwrap
 from rxstream.errors import AuthorError, WorldError
 from rxstream.tools import Tool, ToolContext, perform
-from tests.adapters.tools.calling import Called, called
+from tests.adapters.tools.calling import Called, alive, called
 
 pytestmark = pytest.mark.usefixtures("boundary")
 
@@ -22,19 +21,6 @@ pytestmark = pytest.mark.usefixtures("boundary")
 def made(work: Path, boxed: bool = True, **limits: Any) -> Tool:
     box = Sandbox() if boxed else None
     return bash(work, sandbox=box, allow_unsandboxed=True, limits=Limits(**limits))
-
-
-def alive(mark: str) -> list[psutil.Process]:
-    """What runs on this machine with the mark among its words or its variables."""
-    found = []
-    for each in psutil.process_iter():
-        try:
-            said = [*each.cmdline(), *each.environ().values()]
-        except psutil.Error:
-            continue
-        if any(mark in word for word in said):
-            found.append(each)
-    return found
 
 
 async def test_both_channels_and_the_exit_code_are_told(tmp_path: Path) -> None:
