@@ -63,9 +63,8 @@ async def _given_up(
     """A dead letter where that is asked for and there may be one more; else the step has failed."""
     letters = unit.settings.dead_letters
     if letters is not None and letters.takes(error):
-        await (
-            unit.telling.room()
-        )  # from here on nothing waits: what is told and what is stored are one
+        await unit.telling.room()
+        # from here on nothing waits: what is told and what is stored are one
         items = len(unit.calls)
         limit = letters.limit(items)
         if unit.dead < limit:

@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rxstream.errors import GraphError
 from rxstream.graph import Graph
-from rxstream.indexed import indexed
-from rxstream.operator import OperatorSpec
-from rxstream.pipeline.data import INPUT
-from rxstream.pipeline.ending import Ending
-from rxstream.pipeline.letters import DeadLetters, as_dead_letters, with_letters
-from rxstream.pipeline.member import Family
+from rxstream.pipeline.drawing import NO_FALLBACK, Added, drawn
+from rxstream.pipeline.letters import DeadLetters, as_dead_letters
 from rxstream.pipeline.objectives import SLO, Objectives
 from rxstream.pipeline.policy import ONCE, Retry, Streaming
-from rxstream.pipeline.settings import StepSettings, When
-from rxstream.pipeline.step import Step, as_step, name_of
-from rxstream.pipeline.unit import StepUnit
+from rxstream.pipeline.settings import When
+from rxstream.pipeline.step import as_step, name_of
 from rxstream.stream import Stream, author_line, check_name
 
 if TYPE_CHECKING:
@@ -36,50 +29,6 @@ CONCURRENCY: Final = 8
 """Calls of a step with `each` that run at once, unless it says otherwise."""
 
 _NOTHING: Final[dict[str, Any]] = {}
-_NO_FALLBACK: Final = object()
-
-
-@dataclass(frozen=True)
-class _Added:
-    step: Step
-    after: tuple[str, ...]
-    when: When | None
-    each: str | None
-    concurrency: int
-    retry: Retry
-    timeout: float | None
-    fallback: Any
-    dead_letters: DeadLetters | None
-    checkpoint: bool
-    where: str
-
-    @property
-    def resumable(self) -> bool:
-        """Whether whatever it calls may be called again."""
-        return self.step.resumable and getattr(self.fallback, "resumable", True)
-
-    @property
-    def resources(self) -> dict[str, int]:
-        """The most a call of it holds, its fallback's included."""
-        fallback: Mapping[str, int] = getattr(self.fallback, "resources", {})
-        return dict(Counter(self.step.resources) | Counter(fallback))
-
-    def arguments(self) -> dict[str, Any]:
-        """What the graph shows."""
-        said = {
-            **(self.step._arguments or {"step": type(self.step).__name__}),
-            "when": self.when,
-            "each": self.each,
-            "retry": None if self.retry is ONCE else self.retry.attempts,
-            "timeout": self.timeout,
-            "checkpoint": self.checkpoint or None,
-        }
-        letters = self.dead_letters
-        if letters is not None:
-            said |= {"dead_letters": letters.most or True, "share": letters.share}
-        if self.each is not None:
-            said["concurrency"] = self.concurrency
-        return {name: value for name, value in said.items() if value is not None}
 
 
 class Pipeline:
@@ -112,7 +61,7 @@ class Pipeline:
         self.slos = _promised(name, slos)
         self.result = result
         """The step whose result is the pipeline's; all that is known if None."""
-        self._steps: dict[str, _Added] = {}
+        self._steps: dict[str, Added] = {}
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], plugins: Plugins | None = None) -> Self:
@@ -143,7 +92,7 @@ class Pipeline:
         concurrency: int = CONCURRENCY,
         retry: int | Retry | None = None,
         timeout: float | None = None,
-        fallback: Any = _NO_FALLBACK,
+        fallback: Any = NO_FALLBACK,
         dead_letters: bool | int | DeadLetters | None = None,
         checkpoint: bool = False,
         where: str | None = None,
@@ -177,9 +126,9 @@ class Pipeline:
         letters = as_dead_letters(known, dead_letters)
         if letters is not None and each is None:
             raise GraphError(f"step {known!r}: dead_letters are for a step with `each`")
-        if fallback is not _NO_FALLBACK and not isinstance(fallback, dict):
+        if fallback is not NO_FALLBACK and not isinstance(fallback, dict):
             fallback = as_step(fallback)
-        self._steps[known] = _Added(
+        self._steps[known] = Added(
             made,
             (after,) if isinstance(after, str) else tuple(after),
             when,
@@ -205,7 +154,7 @@ class Pipeline:
         order = self._order()
 
         def draw(data: dict[str, Any] = _NOTHING) -> Stream[Any]:
-            return self._draw(data, order)
+            return drawn(self._steps, order, data, self.streaming, self.result)
 
         draw.__name__ = self.name
         draw.__doc__ = self.description or None
@@ -252,83 +201,6 @@ class Pipeline:
                 f"steps of pipeline {self.name!r} go in a circle: {circle}; take one `after` away"
             ) from None
 
-    def _draw(self, data: dict[str, Any], order: Sequence[str]) -> Stream[Any]:
-        family = Family()
-        undoing = any(_undoes(a.step) or _undoes(a.fallback) for a in self._steps.values())
-        given, _ = indexed([{INPUT: ("input", data)}], repeatable=False)
-        first: Stream[Any] = Stream(
-            OperatorSpec(
-                "input",
-                "source",
-                make=lambda: given,
-                arguments={"data": data},
-                resumable=True,
-                quiet=True,
-            )
-        )
-        settings = {n: self._settings(n, order, undoing, family) for n in self._steps}
-        streams: dict[str, Stream[Any]] = {}
-        for name in order:
-            added = self._steps[name]
-            spec = OperatorSpec(
-                "step",
-                "unit",
-                make=lambda mine=settings[name]: StepUnit(mine),  # type: ignore[misc]  # its default is its type
-                arguments=added.arguments(),
-                resumable=added.resumable,
-                resources=added.resources,
-                by_call=True,
-            )
-            inputs = [streams[other] for other in dict.fromkeys(added.after)] or [first]
-            streams[name] = Stream(spec, inputs, added.where).named(name)
-            if added.dead_letters is not None and settings[name].sends_letters:
-                streams[name] = with_letters(streams[name], added.dead_letters, name, data)
-        read = {other for added in self._steps.values() for other in added.after}
-        last = [streams[name] for name in order if name not in read]
-        before = {name: self._before(name) for name in order}
-        ending: Stream[Any] = Stream(
-            OperatorSpec(
-                "result",
-                "unit",
-                make=lambda: Ending(settings, before, order, family, self.result),
-                resumable=True,
-                quiet=True,
-            ),
-            last,
-            self._steps[order[-1]].where,
-        )
-        return ending if "result" in self._steps else ending.named("result")
-
-    def _before(self, name: str) -> frozenset[str]:
-        found = {INPUT}
-        for other in self._steps[name].after:
-            found |= {other, *self._before(other)}
-        return frozenset(found)
-
-    def _settings(
-        self, name: str, order: Sequence[str], undoing: bool, family: Family
-    ) -> StepSettings:
-        added = self._steps[name]
-        return StepSettings(
-            name=name,
-            step=added.step,
-            when=added.when,
-            each=added.each,
-            concurrency=added.concurrency,
-            retry=added.retry,
-            timeout=added.timeout,
-            has_fallback=added.fallback is not _NO_FALLBACK,
-            fallback=added.fallback,
-            falls_back_to_step=isinstance(added.fallback, Step),
-            dead_letters=added.dead_letters,
-            sends_letters=added.dead_letters is not None and added.dead_letters.to is not None,
-            checkpoint=added.checkpoint,
-            streaming=self.streaming,
-            order=order,
-            undoing=undoing,
-            family=family,
-        )
-
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {', '.join(self._steps)}>"
 
@@ -341,10 +213,6 @@ def _promised(pipeline: str, slos: Sequence[SLO]) -> tuple[SLO, ...]:
                 f"pipeline {pipeline!r} has two SLOs named {name!r}: give one a `name` of its own"
             )
     return tuple(slos)
-
-
-def _undoes(step: Any) -> bool:
-    return callable(getattr(step, "compensate", None))
 
 
 def _retry(given: int | Retry | None) -> Retry:

@@ -364,3 +364,14 @@ def test_a_step_knows_which_attempt_it_is() -> None:
     assert attempts == [1, 2, 3]
     with pytest.raises(AuthorError):
         _ = Counted().attempt
+
+
+def test_many_ways_through_are_drawn_at_once() -> None:
+    """Two to the sixtieth of them."""
+    pipeline = Pipeline("ways").add(first, name="join_0")
+    for number in range(60):
+        for side in ("left", "right"):
+            pipeline.add(first, name=f"{side}_{number}", after=f"join_{number}")
+        both = [f"left_{number}", f"right_{number}"]
+        pipeline.add(first, name=f"join_{number + 1}", after=both)
+    assert run(pipeline.run()) == {"first": True}
