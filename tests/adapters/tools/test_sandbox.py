@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -284,6 +285,19 @@ async def test_other_folders_are_there_if_they_are_named(tmp_path: Path) -> None
     assert done.stdout == "readable"
     assert "Read-only file system" in done.stderr
     assert (write / "x").exists()
+
+
+@pytest.mark.parametrize(("network", "said"), [(True, "reached"), (False, "")])
+async def test_the_network_is_there_if_it_is_given(network: bool, said: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"reached")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        code = f"exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3"
+        done = await Sandbox(network=network).run(["bash", "-c", code])
+    assert done.stdout == said
 
 
 async def test_its_variables_are_those_it_was_given(tmp_path: Path) -> None:
