@@ -5,6 +5,7 @@ here.
 from rxstream.adapters.llm.chat import ChatSource, chat
 from rxstream.adapters.llm.errors import ModelError
 from rxstream.adapters.llm.process import LocalEndpoint, local
+from rxstream.adapters.llm.retrying import Retries
 from rxstream.adapters.llm.sdk import from_sdk
 from rxstream.adapters.llm.weights import Model, fetch, models
 from rxstream.models import Element, Message
@@ -16,6 +17,7 @@ __all__ = [
     "Message",
     "Model",
     "ModelError",
+    "Retries",
     "chat",
     "fetch",
     "from_sdk",

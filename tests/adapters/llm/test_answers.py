@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from rxstream.adapters.llm import ModelError, chat, local, retrying
-from rxstream.adapters.llm.retrying import Retries
-from rxstream.models import Element, open_model
+from rxstream.adapters.llm import ModelError, Retries, chat, local, retrying
+from rxstream.models import Delivered, Element, Question, open_model
 from tests.adapters.llm.faulty import Faulty, Said, faulty
 from tests.adapters.llm.provider import WORDS, transcript
 from tests.adapters.llm.reader import Reader
 
 WIRE = transcript()
 TEXT = "".join(WORDS)
+COUNT = "Count from one to twelve in digits, separated by commas."
 
 
 @pytest.fixture(autouse=True)
@@ -121,13 +121,28 @@ async def test_faults_of_a_server_we_did_not_write(llmock: Any, provider: str, f
     assert reader.done["metadata"]["attempts"] > 1
 
 
-async def test_a_local_model_that_dies_goes_on_with_the_same_text(model: str) -> None:
-    question = "Count from one to twelve in digits, separated by commas."
+async def test_in_each_wire_format_an_answer_is_gone_on_with_behind_its_beginning(
+    model: str,
+) -> None:
+    question = Question(({"role": "user", "content": COUNT},), max_tokens=8, temperature=0)
+    async with local() as endpoint:
+        at = {"base_url": endpoint.base_url, "api_key": endpoint.api_key, "continues": True}
+        for provider in ("anthropic", "compatible", "openai-responses"):
+            asked = open_model(f"{provider}:smollm2", **at)
+            whole = [each async for batch in asked.answer(question) for each in batch]
+            given = "".join(each["text"] for each in whole[:3])
+            delivered = Delivered(given, "", (), 3)
+            rest = [each async for batch in asked.answer(question, delivered) for each in batch]
+            assert whole[-1]["text"] == rest[-1]["text"], provider
+            assert given + "".join(each["text"] for each in rest[:-1]) == rest[-1]["text"]
+            assert rest[-1]["metadata"]["replayed"] == 0, "it was not asked anew"
 
+
+async def test_a_local_model_that_dies_goes_on_with_the_same_text(model: str) -> None:
     async def answer(kill_at: int | None) -> Reader:
         reader = Reader()
         async with local() as endpoint:
-            asked = chat(question, model=model, max_tokens=16, temperature=0)
+            asked = chat(COUNT, model=model, max_tokens=8, temperature=0)
             seen: list[Element] = []
             async for element in asked:
                 seen.append(element)
@@ -136,7 +151,7 @@ async def test_a_local_model_that_dies_goes_on_with_the_same_text(model: str) ->
                     os.kill(endpoint.process.pid, signal.SIGKILL)
         return reader
 
-    undisturbed, killed = await answer(None), await answer(6)
+    undisturbed, killed = await answer(None), await answer(4)
     assert killed.text == undisturbed.text
     assert killed.restarts == 0
     assert killed.done is not None
