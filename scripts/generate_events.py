@@ -58,6 +58,7 @@ def page() -> str:
         if kind is EventType.STEP_OUTPUT:
             parts.append(
                 "\nAn element of a stream that is published, or an item a step shows: `data` is it.\n"
+                'An item a step put aside is `{type: "dead_letter", item, index, error, attempts}`.\n'
             )
         else:
             parts.append(_described(shape))
