@@ -23,6 +23,7 @@ from rxstream.adapters.cli.models import models
 from rxstream.adapters.cli.plugins import plugins
 from rxstream.adapters.cli.replay import replay
 from rxstream.adapters.cli.run import run
+from rxstream.adapters.cli.send import send
 from rxstream.adapters.cli.serve import demo, serve
 from rxstream.adapters.cli.watch import watch
 
@@ -59,7 +60,7 @@ def rxstream(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (demo, serve, run, watch, answer, replay, log, graph, plugins, models, chat):
+for _command in (demo, serve, run, watch, answer, send, replay, log, graph, plugins, models, chat):
     rxstream.add_command(_command)
 
 

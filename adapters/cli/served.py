@@ -53,6 +53,11 @@ class Served:
         body = orjson.dumps({"value": value})
         await self._ask("POST", f"/inputs/{quote(request_id, safe='')}", body)
 
+    async def send(self, value: Any, to: str | None) -> None:
+        """Send what was not asked for; returns when that is recorded. Raises `Failure`."""
+        body = {"value": value} if to is None else {"value": value, "to": to}
+        await self._ask("POST", "/inputs", orjson.dumps(body))
+
     async def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         address = f"{self.url}/api/executions/{self.quoted_id}{path}"
         headers = {} if body is None else {"Content-Type": "application/json"}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import rxstream
+from rxstream.testing import ScriptedModel
 
 
 @rxstream.graph
@@ -184,3 +185,10 @@ async def _hurry(_: int) -> Any:
 def hurry() -> Any:
     """Asks, and waits for half a second."""
     return rxstream.of(1).map_async(_hurry).named("hurry")
+
+
+@rxstream.graph
+def chatting() -> Any:
+    """An agent that waits for messages."""
+    model = ScriptedModel(["hello"], ["so it is"])
+    return rxstream.agent("hi", model=model, stay=True).named("agent")
