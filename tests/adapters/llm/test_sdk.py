@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import gc
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,28 +96,32 @@ async def test_what_an_sdk_raises_is_classified_and_what_is_no_stream_is_said() 
         from_sdk(refuse, "nobody")
 
 
-def asks(url: str, text: str) -> Mapping[str, Callable[[], Any]]:
-    """The official clients, each with one question."""
-    openai, anthropic, ollama, genai = (
-        pytest.importorskip(name, reason=f"missing: the SDK {name}")
-        for name in ("openai", "anthropic", "ollama", "google.genai")
-    )
-    options = importlib.import_module("google.genai.types").HttpOptions
-    of_openai = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k")
-    of_anthropic = anthropic.AsyncAnthropic(base_url=url, api_key="k")
-    of_ollama = ollama.AsyncClient(host=url)
-    of_google = genai.Client(api_key="k", http_options=options(base_url=url, api_version="v1beta"))
-    asked = {"model": "m", "stream": True}
+@asynccontextmanager
+async def asking(url: str, provider: str, text: str) -> AsyncIterator[Callable[[], Any]]:
+    """The official client of a provider, with one question."""
+    names = {"openai-responses": "openai", "gemini": "google.genai"}
+    name = names.get(provider, provider)
+    sdk = pytest.importorskip(name, reason=f"missing: the SDK {name}")
+    asked: dict[str, Any] = {"model": "m", "stream": True}
     messages = [{"role": "user", "content": text}]
-    return {
-        "openai": lambda: of_openai.chat.completions.create(messages=messages, **asked),
-        "openai-responses": lambda: of_openai.responses.create(input=messages, **asked),
-        "anthropic": lambda: of_anthropic.messages.create(
-            messages=messages, max_tokens=99, **asked
-        ),
-        "gemini": lambda: of_google.aio.models.generate_content_stream(model="m", contents=text),
-        "ollama": lambda: of_ollama.chat(messages=messages, **asked),
-    }
+    if name == "openai":
+        async with sdk.AsyncOpenAI(base_url=f"{url}/v1", api_key="k") as client:
+            if provider == "openai":
+                yield lambda: client.chat.completions.create(messages=messages, **asked)
+            else:
+                yield lambda: client.responses.create(input=messages, **asked)
+    elif name == "anthropic":
+        async with sdk.AsyncAnthropic(base_url=url, api_key="k") as client:
+            yield lambda: client.messages.create(messages=messages, max_tokens=99, **asked)
+    elif name == "ollama":
+        client = sdk.AsyncClient(host=url)
+        yield lambda: client.chat(messages=messages, **asked)
+        await client._client.aclose()
+    else:
+        options = {"base_url": url, "api_version": "v1beta"}
+        async with sdk.Client(api_key="k", http_options=options).aio as client:
+            yield lambda: client.models.generate_content_stream(model="m", contents=text)
+    gc.collect()  # what the SDKs leave open is theirs, and must not be seen in another test
 
 
 def told(elements: list[Element]) -> list[Element]:
@@ -130,8 +135,8 @@ def told(elements: list[Element]) -> list[Element]:
 @each
 @pytest.mark.parametrize("text", ["Hi.", "two tools", "think first"])
 async def test_the_official_sdk_says_what_ours_says(aimock: str, provider: str, text: str) -> None:
-    asking = asks(aimock, text)[provider]
-    theirs = [element async for element in from_sdk(asking, provider)]
+    async with asking(aimock, provider, text) as ask:
+        theirs = [element async for element in from_sdk(ask, provider)]
     base = f"{aimock}/v1" if provider.startswith("openai") else aimock
     stream = chat(text, model=f"{provider}:m", base_url=base, api_key="k")
     assert told(theirs) == told([element async for element in stream])
