@@ -30,6 +30,7 @@ from rxstream.models import (
     ToolSpec,
     open_model,
 )
+from rxstream.models.ledger import estimated_prompt
 from rxstream.source import Changes, Source, SourcePort
 from rxstream.stream import Stream, source
 
@@ -131,7 +132,7 @@ class ChatSource(Source[Element]):
     ) -> AsyncGenerator[Sequence[Element], None]:
         """The answer within its budget."""
         ledger, before = so_far.ledger, so_far.recording.delivered
-        entry = ledger.answer()
+        entry = ledger.answer(estimated_prompt(self._question.messages))
         count = before.tokens
         # every model's answer is an async generator; the contract's type says less
         answer = cast(

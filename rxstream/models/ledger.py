@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rxstream.models.budget import Budget, BudgetSpent, Prices
-from rxstream.models.contract import Element
+from rxstream.models.contract import Element, Message
 from rxstream.operators._clock import loop_time
 
 _CHARACTERS: Final = 4
@@ -66,14 +66,16 @@ class Ledger:
         self._tell = tell or (lambda name, amount: None)
         self._before = spent or Spent()
         self._totals = {name: getattr(self._before, name) for name in _COUNTED}
-        self._estimated = 0
+        self._estimated = {"prompt": 0, "completion": 0}
         """Tokens of answers that have not ended."""
         self._begun = loop_time()
 
     @property
     def spent(self) -> Spent:
         """What was used so far, with an estimate of what is coming."""
-        counts = {**self._totals, "completion": self._totals["completion"] + self._estimated}
+        counts = {
+            name: amount + self._estimated.get(name, 0) for name, amount in self._totals.items()
+        }
         prices = self.budget.prices or Prices(0.0, 0.0)
         cost = prices.of(counts["prompt"], counts["completion"])
         return Spent(**counts, seconds=self._before.seconds + loop_time() - self._begun, cost=cost)
@@ -107,10 +109,19 @@ class Ledger:
                     "for less"
                 )
 
-    def answer(self) -> Entry:
-        """Begin to count one answer. Raises `BudgetSpent` when it may not be asked for any more."""
+    def answer(self, prompt: int = 0) -> Entry:
+        """Begin to count one answer, to a question of about so many tokens.
+
+        Raises `BudgetSpent` when it may not be asked for.
+        """
         self.check()
-        return Entry(self)
+        entry = Entry(self, prompt)
+        try:
+            self.check()
+        except BudgetSpent:
+            entry.withdraw()
+            raise
+        return entry
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
@@ -131,18 +142,19 @@ class Ledger:
             self._totals[name] += amount
             self._tell(name, amount)
 
-    def estimate(self, amount: int) -> None:
-        """So many more, or fewer, tokens are coming that nobody has told."""
-        self._estimated += amount
+    def estimate(self, name: str, amount: int) -> None:
+        """So many more, or fewer, tokens are counted that nobody has told."""
+        self._estimated[name] += amount
 
 
 class Entry:
     """One answer in a ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, prompt: int = 0) -> None:
         self._ledger = ledger
-        self._coming = 0
+        self._coming = {"prompt": 0, "completion": 0}
         self._told = False
+        self._expect("prompt", prompt)
 
     def take(self, elements: Iterable[Element]) -> None:
         """Count what came. Raises `BudgetSpent` when that was too much; never at the end of an answer."""
@@ -154,32 +166,37 @@ class Entry:
             elif kind == "tool_call":
                 coming += estimated(str(element["arguments"]))
             elif kind == "done":
-                self._expect(coming)
+                self._expect("completion", coming)
                 coming = 0
                 self._done(element)
-        self._expect(coming)
+        self._expect("completion", coming)
         if not self._told and self._ledger.budget != _NO_LIMIT:
             self._ledger.check()
 
     def end(self) -> None:
         """Nothing more comes: of an answer that broke off the estimate counts. Idempotent."""
-        coming = self._coming
-        self._expect(-coming)
-        self._ledger.add("completion", coming)
+        self._settle("completion", None)
+        self._settle("prompt", None)
 
-    def _expect(self, amount: int) -> None:
-        self._coming += amount
-        self._ledger.estimate(amount)
+    def withdraw(self) -> None:
+        """It was never asked for."""
+        self._settle("prompt", 0)
+
+    def _expect(self, name: str, amount: int) -> None:
+        self._coming[name] += amount
+        self._ledger.estimate(name, amount)
+
+    def _settle(self, name: str, told: int | None) -> None:
+        """What was told counts in place of the estimate, which counts where nothing was."""
+        coming = self._coming[name]
+        self._expect(name, -coming)
+        self._ledger.add(name, coming if told is None else told)
 
     def _done(self, done: Element) -> None:
         usage, metadata = done.get("usage") or {}, done.get("metadata") or {}
-        completion = told_tokens(usage, _COMPLETION)
-        if completion is not None:
-            self._expect(-self._coming)
-            self._ledger.add("completion", completion)
-        self.end()
+        self._settle("completion", told_tokens(usage, _COMPLETION))
+        self._settle("prompt", told_tokens(usage, _PROMPT))
         self._told = True
-        self._ledger.add("prompt", told_tokens(usage, _PROMPT) or 0)
         self._ledger.add("attempts", int(metadata.get("attempts") or 1))
         self._ledger.add("replayed", int(metadata.get("replayed") or 0))
         self._ledger.add("answers", 1)
@@ -188,6 +205,18 @@ class Entry:
 def estimated(text: str) -> int:
     """About how many tokens an element of this text is: one, unless it is longer than a word."""
     return len(text) // _CHARACTERS if len(text) > _WORD else min(1, len(text))
+
+
+def estimated_prompt(messages: Iterable[Message]) -> int:
+    """About how many tokens of text a question has."""
+    return sum(_characters(message.get("content")) for message in messages) // _CHARACTERS
+
+
+def _characters(content: Any) -> int:
+    if isinstance(content, str):
+        return len(content)
+    parts = content if isinstance(content, list | tuple) else ()
+    return sum(len(str(part.get("text", ""))) for part in parts if isinstance(part, Mapping))
 
 
 def told_tokens(usage: Mapping[str, Any], names: Iterable[str]) -> int | None:

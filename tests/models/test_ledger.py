@@ -10,6 +10,7 @@ import pytest
 from rxstream.errors import AuthorError, classify
 from rxstream.failures import classify_failure
 from rxstream.models import Budget, BudgetSpent, Element, Ledger, Prices, Spent
+from rxstream.models.ledger import estimated_prompt
 from rxstream.testing import virtual_time
 
 
@@ -51,6 +52,26 @@ def test_an_answer_that_broke_off_counts_as_what_came_of_it() -> None:
     entry.end()
     entry.end()
     assert ledger.spent.completion == 3 + 10 + len(str(call["arguments"])) // 4
+
+
+def test_a_question_counts_as_long_as_it_is_until_its_provider_says() -> None:
+    text = {"role": "user", "content": "x" * 40}
+    parts = {"role": "user", "content": [{"type": "text", "text": "x" * 80}, {"type": "image"}]}
+    ledger = Ledger(Budget(tokens=100))
+    entry = ledger.answer(estimated_prompt([text, parts, {"role": "assistant"}]))
+    assert ledger.spent.prompt == 30
+    entry.take([done(45, 5)])
+    assert (ledger.spent.prompt, ledger.spent.completion) == (45, 5)
+    broken = ledger.answer(20)
+    broken.end()
+    assert ledger.spent.prompt == 65
+
+
+def test_a_question_that_is_longer_than_what_is_left_is_not_asked() -> None:
+    ledger = Ledger(Budget(tokens=100))
+    with pytest.raises(BudgetSpent):
+        ledger.answer(100)
+    assert ledger.spent.tokens == 0
 
 
 def test_an_answer_without_usage_counts_as_what_came_of_it() -> None:

@@ -22,7 +22,7 @@ THOUGHT: Element = {"type": "reasoning", "text": "A story, then. "}
 
 def graph_of(model: ScriptedModel, **options: Any) -> rxs.Graph[[], Any]:
     def talk() -> Any:
-        return chat("Tell me.", model=model, max_tokens=None, **options).named("answer")
+        return chat("?", model=model, max_tokens=None, **options).named("answer")
 
     return rxs.graph(talk)
 
