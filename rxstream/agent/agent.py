@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rxstream.agent.history import History
-from rxstream.agent.settings import APPROVAL_S, TURNS, AgentSettings, messages_given
+from rxstream.agent.settings import APPROVAL_S, CONCURRENCY, TURNS, AgentSettings, messages_given
 from rxstream.agent.unit import AgentUnit
 from rxstream.errors import AuthorError
 from rxstream.models import Budget, Element, Message, Model
@@ -26,6 +26,7 @@ def agent(
     history: History | int | None = None,
     stream_tools: bool = True,
     stay: bool = False,
+    concurrency: int = CONCURRENCY,
     approval_timeout: float | None = APPROVAL_S,
     tool_timeout: float | None = None,
     max_tokens: int | None = None,
@@ -47,8 +48,9 @@ def agent(
     `history` is how many tokens of the conversation the model is shown, `max_tokens` of each answer. Without
     `stream_tools` tools show nothing while they run, and the model is told the same. With `stay` it waits
     behind `done`, and where there is nothing to answer yet, for messages (`Execution.send`), until it is
-    stopped. `approval_timeout` is how many seconds a person may take to agree to a call. `options` are fields
-    of the request, `model_options` go to the provider.
+    stopped. At most `concurrency` calls run at once, each for at most `tool_timeout` seconds.
+    `approval_timeout` is how many seconds a person may take to agree to a call. `options` are fields of the
+    request, `model_options` go to the provider.
 
     It goes on after a crash: nothing is shown twice, and no call that may have effects is made twice.
     Raises `AuthorError` for messages, tools or a history that are none.
@@ -58,6 +60,8 @@ def agent(
         raise AuthorError(
             "there is nothing to answer: give a message, or stay=True to wait for one"
         )
+    if concurrency < 1:
+        raise AuthorError(f"concurrency is at least 1, not {concurrency}")
     made = AgentSettings(
         messages=given,
         model=model,
@@ -66,6 +70,7 @@ def agent(
         history=history if isinstance(history, History) else History(history),
         stream_tools=stream_tools,
         stay=stay,
+        concurrency=concurrency,
         approval_timeout=approval_timeout,
         tool_timeout=tool_timeout,
         max_tokens=max_tokens,

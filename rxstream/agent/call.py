@@ -31,6 +31,7 @@ class AgentCall(Call):
         "given",
         "index",
         "piece",
+        "placed",
         "shown",
         "state",
         "token",
@@ -61,6 +62,8 @@ class AgentCall(Call):
         """Characters of live output that were shown, by channel."""
         self.told = ""
         """What the model is told of the result, once there is one."""
+        self.placed = False
+        """Whether it has one of the places of calls that run at once."""
         self.token = CancellationToken()
         self.watch: asyncio.Timeout | None = None
         """What it waits in before it is made."""

@@ -48,22 +48,30 @@ async def make_call(unit: AgentUnit, call: AgentCall) -> None:
     CALL.set(call)
     again = call.state == "started"
     try:
-        async with asyncio.timeout(None) as call.watch:
-            tool = await _ready(unit, call)
-    except Exception as error:
-        watch, call.watch = call.watch, None
-        if isinstance(error, TimeoutError) and watch is not None and watch.expired():
-            error = ExecutionCancelled(call.token.reason or "cancelled")
-        element = failure(call.id, call.name, error)
-    else:
-        call.watch = None
-        element = await _performed(unit, call, tool, again)
+        element = await _made(unit, call, again)
+    finally:
+        if call.placed:
+            unit.places.release()
     call.end(told(element, unit.settings.limits))
     for sent in unit.memory.waiting("cancel_call", call.id):
         if sent.recorded:
             unit.memory.take(sent)
     unit.changed(call)
     await unit.say([element])
+
+
+async def _made(unit: AgentUnit, call: AgentCall, again: bool) -> Element:
+    """The result of a call, also of one that is not made."""
+    try:
+        async with asyncio.timeout(None) as call.watch:
+            tool = await _ready(unit, call)
+    except Exception as error:
+        watch, call.watch = call.watch, None
+        if isinstance(error, TimeoutError) and watch is not None and watch.expired():
+            error = ExecutionCancelled(call.token.reason or "cancelled")
+        return failure(call.id, call.name, error)
+    call.watch = None
+    return await _performed(unit, call, tool, again)
 
 
 async def _ready(unit: AgentUnit, call: AgentCall) -> Tool:
@@ -82,6 +90,8 @@ async def _ready(unit: AgentUnit, call: AgentCall) -> Tool:
     for other in unit.memory.calls[: call.index]:
         if not (tool.settings.parallel and _parallel(unit, other)):
             await other.ended.wait()
+    await unit.places.acquire()
+    call.placed = True
     call.token.check()
     await unit.thawed()
     call.state, call.asked = "started", call.at

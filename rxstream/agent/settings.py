@@ -14,6 +14,9 @@ from rxstream.tools import Limits, ToolRegistry
 APPROVAL_S: Final = 3_600.0
 """How long a person may take to agree to a call, in seconds, unless the agent says otherwise."""
 
+CONCURRENCY: Final = 8
+"""Calls that run at once, unless the agent says otherwise."""
+
 TURNS: Final = 25
 """Answers of the model in one run, unless a budget says otherwise."""
 
@@ -31,6 +34,7 @@ class AgentSettings:
     history: History
     stream_tools: bool = True
     stay: bool = False
+    concurrency: int = CONCURRENCY
     approval_timeout: float | None = APPROVAL_S
     tool_timeout: float | None = None
     max_tokens: int | None = None

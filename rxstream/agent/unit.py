@@ -39,6 +39,8 @@ class AgentUnit(Unit):
         self.spent = Spent()
         """What was used before the answer that is coming."""
         self.turns = Turns(self)
+        self.places = asyncio.Semaphore(settings.concurrency)
+        """For calls that run at once."""
         self.stopping = False
         self.leading = False
         """Whether the turns are led."""

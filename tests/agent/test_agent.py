@@ -123,6 +123,16 @@ async def test_what_is_not_parallel_waits_for_all_before_it_and_all_behind_it_wa
 
 
 @virtual_time
+async def test_so_many_calls_run_at_once_and_no_more() -> None:
+    script = [calls("wait", seconds=1) for _ in range(7)]
+    model = Scripted(script, ["b"])
+    found = await timed(agent("go", model=model, tools=[wait], concurrency=3))
+    assert [at for at, what in found if "result" in what] == [1, 1, 1, 2, 2, 2, 3]
+    with pytest.raises(AuthorError, match="concurrency is at least 1, not 0"):
+        agent("go", concurrency=0)
+
+
+@virtual_time
 async def test_live_output_and_progress_of_each_call_can_be_seen() -> None:
     found = await all_of(
         agent("go", model=Scripted([calls("wait", seconds=1)], ["b"]), tools=[wait])
