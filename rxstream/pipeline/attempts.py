@@ -98,6 +98,8 @@ def _pause_after(unit: StepUnit, call: StepCall, error: Exception, begun_at: flo
 
 
 async def _called(settings: StepSettings, step: Any, call: StepCall) -> dict[str, Any]:
+    if not step.resources:  # most need none, and there may be very many calls
+        return await _attempted(settings, step, call)
     async with acquire_missing(step.resources):  # the time it waits for them is not its own
         return await _attempted(settings, step, call)
 
