@@ -33,7 +33,7 @@ from rxstream.errors import BadRequest, RxStreamError
 DRAW_S: Final = 0.05
 """Seconds between two drawings while something changes."""
 
-SHOWN_TURNS: Final = 100
+SHOWN_TURNS: Final = 40
 """Turns on the screen; older ones are in the chat and not drawn."""
 
 SEEN_S: Final = 0.5
@@ -152,10 +152,12 @@ class ChatScreen(App[None]):
         with self.batch_update():
             fresh = self.session.shown[self._taken :]
             self._taken += len(fresh)
-            for turn in fresh[-SHOWN_TURNS:]:
-                view = TurnView(turn)
-                self._views.append(view)
-                await self._talk.mount(view)
+            if (earlier := len(fresh) - SHOWN_TURNS) > 0:
+                await self.say(f"{earlier} earlier answers are not shown; /save FILE writes all")
+            views = [TurnView(turn) for turn in fresh[-SHOWN_TURNS:]]
+            self._views += views
+            if views:
+                await self._talk.mount_all(views)
             await self._forget()
             for view in self._views:
                 await view.sync()

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from rxstream.adapters.cli import main
-from rxstream.adapters.cli.chat import _begin, _unfinished
+from rxstream.adapters.cli.chat import _begin, _check_screen, _unfinished
+from rxstream.adapters.cli.failure import Failure
 from rxstream.adapters.terminal.chat import Session, Store
+from rxstream.errors import MissingExtra
 from tests.adapters.cli.chat_provider import provider_on_a_thread
 from tests.adapters.llm.provider import WORDS, Provider, transcript
 from tests.adapters.terminal.chat_parts import Counting, Scripted, until
@@ -162,6 +164,15 @@ def test_without_a_model_it_says_what_to_install(
     assert main(["chat"]) == 1
     said = "rxstream: the local model needs xllamacpp: pip install 'rxstream[local]'\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_screen_that_cannot_be_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(Failure, match=r"echo QUESTION \| rxstream chat"):
+        _check_screen()
+    monkeypatch.setattr("rxstream.adapters.cli.chat.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'rxstream\[terminal\]'"):
+        _check_screen()
 
 
 async def test_looking_for_what_was_cut_off_leaves_the_newest_chat_the_newest(

@@ -317,13 +317,21 @@ async def test_an_unfinished_answer_goes_on_when_the_chat_is_opened(tmp_path: Pa
         assert len(chat.screen.query(TurnView)) == 1
 
 
-async def test_only_so_many_turns_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_so_many_turns_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(screen, "SHOWN_TURNS", 5)
-    async with chatting(Scripted()) as chat:
+    async with Session(tmp_path / "a.db", Scripted(), "local:m") as session:
         for number in range(8):
-            chat.session.ask(f"Question {number}?")
-            await chat.session.wait()
+            session.ask(f"Question {number}?")
+            await session.wait()
+    async with chatting(None, session=Session(tmp_path / "a.db", Scripted())) as chat:
         await chat.sees("Question 7?")
+        await chat.pilot.press("pageup", "pageup")
+        await chat.sees("3 earlier answers are not shown")
+        await chat.type("Question 8?")
+        await chat.sees("▌ Question 8?")
+        await until(lambda: chat.session.turn is None)
         await until(lambda: len(chat.screen.query(TurnView)) == 5)
 
 
