@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from rxstream.adapters.terminal.chat import Conversation, History, Store, Turn, state_folder
+from rxstream.adapters.terminal.chat.blocks import Request
 from rxstream.adapters.terminal.chat.commands import Command, Mistake, parse
 from rxstream.adapters.terminal.chat.history import KEPT
+from rxstream.adapters.terminal.chat.questions import how_to_answer, value_of
+from rxstream.adapters.terminal.chat.toolbox import made
 from rxstream.adapters.terminal.chat.transcript import save
 from rxstream.errors import BadRequest
 from tests.adapters.terminal.chat_parts import call, result, token
@@ -128,3 +132,31 @@ def test_the_state_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert state_folder() == tmp_path / "rxstream"
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     assert state_folder() == Path.home() / ".local" / "state" / "rxstream"
+
+
+@pytest.mark.parametrize(
+    ("schema", "typed", "value", "hint"),
+    [
+        ({"type": "boolean"}, "Yes", True, "y or n"),
+        ({"type": "boolean"}, "perhaps", "perhaps", "y or n"),
+        ({"type": "string"}, "7", "7", "type your answer"),
+        ({"type": "integer"}, "7", 7, "a number"),
+        ({"enum": ["red", "blue"]}, "red", "red", "one of red, blue"),
+        ({"type": "object"}, '{"a": 1}', {"a": 1}, "your answer, as JSON"),
+        ({"type": "object"}, "{", "{", "your answer, as JSON"),
+    ],
+)
+def test_what_is_typed_becomes_the_value_that_was_asked_for(
+    schema: dict[str, Any], typed: str, value: Any, hint: str
+) -> None:
+    request = Request("r", "Which?", schema)
+    assert value_of(request, typed) == value
+    assert how_to_answer(request) == hint
+
+
+def test_tools_that_let_something_out_ask_first() -> None:
+    for tool in made(["bash", "http_get", "screenshot"]):
+        assert tool.settings.approval, tool.name
+    (pages,) = made(["http_get"])
+    assert callable(pages.settings.approval)
+    assert pages.settings.approval({"url": "http://x.org/?q=1"}) == "Get http://x.org/?q=1?"
