@@ -34,11 +34,11 @@ class Chat:
 
     def __init__(self, rxstream: Any, provider: Provider, folder: Path) -> None:
         self._rxstream = rxstream
-        self.folder = folder
+        self._folder = folder
         self._model = ("--model", "compatible:m", "--base-url", provider.url)
 
     def start(self, question: bytes, *arguments: str, **options: Any) -> Any:
-        path = self.folder / "question"
+        path = self._folder / "question"
         path.write_bytes(question)
         with path.open("rb") as stdin:
             return self._rxstream.start("chat", *self._model, *arguments, stdin=stdin, **options)
@@ -145,16 +145,16 @@ def test_a_killed_answer_goes_on_and_has_each_word_once(chat: Chat, provider: Pr
     assert told == ["Speak.", ANSWER, "And?"]
 
 
-def test_where_nobody_can_agree_a_command_is_not_run(chat: Chat, provider: Provider) -> None:
-    function = {"name": "bash", "arguments": '{"command": "touch made"}'}
+def test_where_nobody_can_agree_a_tool_is_not_called(chat: Chat, provider: Provider) -> None:
+    function = {"name": "http_get", "arguments": '{"url": "http://127.0.0.1/"}'}
     wanted = {"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": function}]}
     said = {"choices": [{"index": 0, "delta": wanted, "finish_reason": "tool_calls"}]}
     provider.parts = [f"data: {json.dumps(said)}\n\ndata: [DONE]\n\n".encode()]
-    running = chat.start(b"Do it.", "--tool", "bash")
+    running = chat.start(b"Do it.", "--tool", "http_get")
     running.until(lambda r: b"refused, because nobody is here to agree" in r.err)
     provider.parts = [transcript()]
     assert (running.end(), running.out.decode()) == (0, ANSWER)
-    assert not (chat.folder / "made").exists()
+    assert "did not agree" in json.dumps(provider.asked[-1][1]["messages"])
 
 
 def test_without_a_model_it_says_what_to_install(

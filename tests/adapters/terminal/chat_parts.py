@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 import rxstream as rxs
+from rxstream.adapters.tools import sandbox_bwrap
+from rxstream.errors import WorldError
 from rxstream.models import Element, Question
 from rxstream.stream import Stream
 
@@ -34,6 +38,15 @@ def output(name: str, text: str) -> Element:
 
 def result(name: str, value: Any) -> Element:
     return {"type": "tool_result", "id": f"{name}-1", "name": name, "result": value}
+
+
+@pytest.fixture
+def sandbox() -> None:
+    """What the tool `bash` needs of the machine."""
+    try:
+        sandbox_bwrap.found()
+    except WorldError as error:
+        pytest.skip(f"missing: bubblewrap, so no command ran in a chat ({error.message})")
 
 
 class Scripted:

@@ -11,7 +11,9 @@ import pytest
 from rxstream.adapters.terminal.chat import Models, Session
 from rxstream.adapters.terminal.chat.blocks import Call, Note
 from rxstream.errors import BadRequest
-from tests.adapters.terminal.chat_parts import Says, call, done, token, until
+from tests.adapters.terminal.chat_parts import Says, call, done, sandbox, token, until
+
+__all__ = ["sandbox"]
 
 
 class Asking(Models):
@@ -30,6 +32,7 @@ def chat(model: Says, *tools: str) -> Session:
 
 
 @pytest.mark.parametrize(("agrees", "shown"), [(True, "two words"), (False, "did not agree")])
+@pytest.mark.usefixtures("sandbox")
 async def test_a_command_runs_when_a_person_agrees(
     agrees: bool, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +82,7 @@ async def test_a_message_that_is_typed_meanwhile_joins_the_next_turn() -> None:
     assert [b.text for b in turn.blocks if isinstance(b, Note)] == ["And further!"]
 
 
+@pytest.mark.usefixtures("sandbox")
 async def test_a_tool_is_stopped_and_the_model_goes_on() -> None:
     model = Says([call("bash", command="sleep 60"), done()], [token("Fine."), done()])
     async with chat(model, "bash") as session:

@@ -17,7 +17,9 @@ from rxstream.adapters.terminal.chat.questions import how_to_answer, value_of
 from rxstream.adapters.terminal.chat.toolbox import made
 from rxstream.adapters.terminal.chat.transcript import save
 from rxstream.errors import BadRequest
-from tests.adapters.terminal.chat_parts import call, result, token
+from tests.adapters.terminal.chat_parts import call, result, sandbox, token
+
+__all__ = ["sandbox"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +156,7 @@ def test_what_is_typed_becomes_the_value_that_was_asked_for(
     assert how_to_answer(request) == hint
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_tools_that_let_something_out_ask_first() -> None:
     for tool in made(["bash", "http_get", "screenshot"]):
         assert tool.settings.approval, tool.name
