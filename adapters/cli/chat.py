@@ -81,11 +81,13 @@ def chat(
     from rxstream.adapters.terminal.chat import DEFAULT_MODEL, Models, Session, Store
 
     asking = Models(base_url)
-    asking.check(model or DEFAULT_MODEL, tools)
     store = Store()
     path = Path(log_path) if log_path is not None else None
     if resume is not None:
         path = _resumed(store, resume)
+    # a chat that goes on has a model already
+    goes_on = path is not None and path.exists()
+    asking.check(model or (None if goes_on else DEFAULT_MODEL), tools)
 
     def opened(path: Path | None) -> Session:
         return Session(path, asking, model, tools, system=system)

@@ -69,15 +69,17 @@ class Models:
         """The names of the tools a model may be given."""
         return tuple(toolbox.TOOLS)
 
-    def check(self, model: str, tools: Sequence[str] = ()) -> None:
+    def check(self, model: str | None, tools: Sequence[str] = ()) -> None:
         """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra` …"""
+        toolbox.made(tools)
+        if model is None:
+            return
         self.opened(model)
         provider, _, name = model.partition(":")
         if provider == "local" and self._base_url is None:
             find(name)
             if find_spec("xllamacpp") is None:
                 raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
-        toolbox.made(tools)
 
     def opened(self, model: str) -> Model:
         """The model of that name. Raises `AuthorError`."""

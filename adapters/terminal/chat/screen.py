@@ -131,7 +131,10 @@ class ChatScreen(App[None]):
         await self.say(f"{self.session.model} answers; /help tells what else can be typed")
         if self.session.unfinished is not None:
             await self.say("the last answer was not finished: going on with it")
-            await self.session.go_on()
+            try:
+                await self.session.go_on()
+            except RxStreamError as error:
+                await self.say(error.message, error=True)
         await self._draw()
 
     def _changed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import signal
@@ -164,6 +165,21 @@ def test_without_a_model_it_says_what_to_install(
     assert main(["chat"]) == 1
     said = "rxstream: the local model needs xllamacpp: pip install 'rxstream[local]'\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_chat_that_goes_on_needs_its_own_model_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    async def held() -> None:
+        async with Session(tmp_path / "a.db", Scripted(), "compatible:m") as session:
+            session.ask("Why?")
+            await session.wait()
+
+    asyncio.run(held())
+    monkeypatch.setattr("rxstream.adapters.terminal.chat.answering.find_spec", lambda name: None)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"And?")))
+    assert main(["chat", "--log", str(tmp_path / "a.db")]) == 1
+    assert "compatible:m is on no server" in capsys.readouterr().err
 
 
 def test_a_screen_that_cannot_be_is_said_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
