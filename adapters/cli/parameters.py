@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 _DEPTH: Final = 16
 
 option = click.option(
-    "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="A parameter of the graph."
+    "-p",
+    "--param",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the graph; data.file=x is a value inside one.",
 )
 
 

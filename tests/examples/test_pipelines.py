@@ -31,6 +31,11 @@ def is_letter(index: int, event: Event) -> bool:
     return [each["index"] for each in outputs([event], "deliver")] == [index]
 
 
+def half_way(event: Event) -> bool:
+    """Whether something is done and something is left."""
+    return bool(0 < event["data"]["percentage"] < 100)
+
+
 class TestData:
     def table(self, path: Path, rows: int) -> Path:
         with path.open("w", newline="") as file:
@@ -42,21 +47,22 @@ class TestData:
         return path
 
     def test_it_is_killed_and_goes_on(self, tmp_path: Path) -> None:
-        file = self.table(tmp_path / "table.csv", 60_000)
+        file = self.table(tmp_path / "table.csv", 100_000)
         undisturbed = Example("data", tmp_path / "whole", file=file, parts=100)
         expected = undisturbed.whole()
         example = Example("data", tmp_path / "killed", file=file, parts=100)
-        example.killed(of("part", "step_progress"))
+        seen = example.killed(lambda event: of("part", "step_progress")(event) and half_way(event))
         events = example.whole()
+        assert events[: len(seen)] == seen
         assert shape(events) == shape(expected)
         [saved] = [e for e in events if of("part", "checkpoint_saved")(e)]
         assert saved["data"]["bytes"] > 0
-        assert events[-1]["data"]["result"] == {"report": "report.json", "rows": 60_000}
+        assert events[-1]["data"]["result"] == {"report": "report.json", "rows": 100_000}
         report = json.loads((example.folder / "report.json").read_text())
         assert report == json.loads((undisturbed.folder / "report.json").read_text())
-        assert report["numbers"]["amount"]["mean"] == 29_999.5
-        assert report["texts"]["city"]["commonest"][2] == ["Oslo, north", 20_000]
-        assert report["texts"]["note"]["commonest"] == [["even", 30_000]]
+        assert report["numbers"]["amount"]["mean"] == 49_999.5
+        assert report["texts"]["city"]["commonest"][2] == ["Oslo, north", 33_333]
+        assert report["texts"]["note"]["commonest"] == [["even", 50_000]]
         example.verified()
 
     def test_without_a_file_it_describes_this_python(
@@ -83,8 +89,9 @@ class TestFanout:
         expected = Example("fanout", tmp_path / "whole", **given).whole()
         example = Example("fanout", tmp_path / "killed", **given)
         for index in (7, 157):
-            example.killed(partial(is_letter, index))
+            seen = example.killed(partial(is_letter, index))
         events = example.whole()
+        assert events[: len(seen)] == seen
         assert shape(events) == shape(expected)
         assert events[-1]["data"]["result"] == {"delivered": 294, "late": 30, "dead": 6}
         letters = (example.folder / "dead-letters.jsonl").read_text().splitlines()
