@@ -34,6 +34,7 @@ from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.steering import Steering
 from rxstream.engine.tasks import Tasks
+from rxstream.engine.timers import Timers
 from rxstream.engine.unit import Unit
 from rxstream.engine.watching import Escaped, Follows, Regions, Watcher, nothing_follows
 from rxstream.errors import AuthorError, StallError, blame
@@ -106,8 +107,7 @@ class Runtime:
         """Called when something has changed since the last cut."""
         self.begun: set[str] = set()
         """Nodes that had started before this process took over, of which that is not told again."""
-        self._timers: dict[Unit, set[asyncio.TimerHandle]] = {}
-        self._sweep_at: dict[Unit, int] = {}
+        self._timers = Timers()
 
     # -- building it up ------------------------------------------------------------------------
 
@@ -293,10 +293,8 @@ class Runtime:
     ) -> asyncio.TimerHandle:
         """Call a function after `delay` seconds unless the unit closes before; it may not emit."""
         loop = self.need_loop(f"{unit.node.operator} at {unit.node.where}")
-        mine = self._timers.setdefault(unit, set())
 
-        def fire() -> None:
-            mine.discard(handle)
+        def ring() -> None:
             if unit.closed or self.ended:
                 return
             try:
@@ -304,17 +302,11 @@ class Runtime:
             except Exception as error:
                 unit.fail(error)
 
-        if len(mine) > self._sweep_at.get(unit, 64):
-            mine.difference_update([other for other in mine if other.cancelled()])
-            self._sweep_at[unit] = 2 * len(mine) + 64
-        handle = loop.call_later(max(0.0, delay), fire)
-        mine.add(handle)
-        return handle
+        return self._timers.set(loop, unit, delay, ring)
 
     def timed(self) -> list[Unit]:
         """Units that wait for a time, of which less is left than when they were looked at last."""
-        ringing = [unit for unit, handles in self._timers.items() if handles]
-        return [*ringing, *(unit for unit in self.units if unit.is_timed)]
+        return [*self._timers.ringing(), *(unit for unit in self.units if unit.is_timed)]
 
     def spawn(self, unit: Unit, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine that belongs to a unit: it is cancelled when the unit closes."""
@@ -339,9 +331,7 @@ class Runtime:
     def unit_closed(self, unit: Unit) -> None:
         """A unit has ended: stop what it started."""
         self.touch(unit)
-        for handle in self._timers.pop(unit, ()):
-            handle.cancel()
-        self._sweep_at.pop(unit, None)
+        self._timers.cancel(unit)
         self.tasks.cancel(unit)
         if unit in self.units:
             self.units.remove(unit)
