@@ -18,6 +18,9 @@ TurnStatus: TypeAlias = Literal[
     "queued", "running", "waiting", "completed", "failed", "cancelled", "interrupted"
 ]
 
+_SILENCE_S: Final = 10.0
+"""Seconds between two pieces in which nobody spoke."""
+
 _TURN: Final = re.compile(r"turn \d+: \S+$")
 
 _TOKEN_CHARACTERS: Final = 4
@@ -180,7 +183,9 @@ class Turn:
             self._spoke_at = self._spoke_at or at
         self._characters += len(text)
         if self._spoke_at is not None:
-            passed = max(0.0, at - self._spoke_at)
+            passed = at - self._spoke_at
+            # the clock was put back, or the process was away
+            passed = passed if 0 <= passed <= _SILENCE_S else 0.0
             self._speaking_s += passed
             last.seconds += passed
         self._spoke_at = at

@@ -63,6 +63,12 @@ def test_tokens_are_estimated_until_the_model_says_their_number() -> None:
     assert (made.tokens, made.exact) == (7, True)
 
 
+def test_a_long_silence_is_no_time_it_spoke() -> None:
+    made = turn(token("x" * 40), token("y" * 40), ending=None)
+    made.apply(event(50, "step_output", token("z" * 40)))
+    assert made.tokens_per_second == 30.0
+
+
 def test_output_of_a_tool_is_kept_to_its_end() -> None:
     made = turn(call("f"), output("f", "a" * OUTPUT_KEPT), output("f", "b" * 10))
     block = made.blocks[0]
