@@ -41,9 +41,10 @@ async def lead(unit: StepUnit, call: StepCall) -> Outcome | None:
         if pause is not None:
             unit.telling.failed(error, attempt, will_retry=True)
             call.phase, call.due = "pausing", unit.runtime.now() + pause
+            call.forget_unanswered()
         elif settings.has_fallback and not unit.halted:
             unit.telling.failed(error, attempt, will_retry=False)
-            call.phase, call.shown, call.mark = "fallback", 0, None
+            call.phase, call.shown, call.mark, call.questions = "fallback", 0, None, None
         else:
             return await _given_up(unit, call, error, attempt)
         unit.change(call.index)

@@ -8,6 +8,7 @@ there instead. Must not know what a step does.
 from __future__ import annotations
 
 import asyncio
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rxstream.engine.asking import Call, Question
@@ -73,6 +74,11 @@ class StepCall(Call):
         """Another attempt: it gives and asks from the beginning."""
         self.drop()
         self.given = self.at = 0
+
+    def forget_unanswered(self) -> None:
+        """Another attempt asks anew what nobody answered in time, and what it asked after that."""
+        asked = self.questions or []
+        self.questions = list(takewhile(lambda question: question.answered, asked)) or None
 
     def go_on(self) -> Any:
         """The mark it goes on from, if there is one: what is given now follows what is shown."""
