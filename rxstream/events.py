@@ -1,16 +1,17 @@
 """What an execution tells the world: facts, their numbers, and the bytes both have on every wire.
 
-A fact is a `Draft` until the log commits it. The commit gives it a sequence number and makes it a
-`StreamEvent`, whose JSON is written once and never changes. This module knows neither logs nor
+A fact is a `Draft` until the log commits it. The commit gives it a sequence number and writes its JSON,
+once; that never changes. Whoever reads it gets a `StreamEvent`. This module knows neither logs nor
 executions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from sys import intern
 from typing import Any, Final, NamedTuple, cast
 
 import orjson
@@ -90,11 +91,10 @@ _last_read: tuple[StreamEvent | None, dict[str, Any]] = (None, {})
 class StreamEvent:
     """One recorded fact. Its JSON is kept; the other fields are read from it when asked for.
 
-    Not a dataclass, because one is made for every element and most are only passed on as bytes. What
-    was read is not kept, because a log shares its recent events among all readers and its memory is
-    bounded by their JSON; only the last event anybody looked at is remembered, so treat `data` as
-    read-only. `wire` belongs to whoever frames events for a protocol: the frame is made once and
-    shared by all readers.
+    Not a dataclass, because a great many are made only to be passed on as bytes. What was read is not
+    kept, because a log shares its recent events among all readers and its memory is bounded by their
+    JSON; only the last event anybody looked at is remembered, so treat `data` as read-only. `wire`
+    belongs to whoever frames events for a protocol: the frame is made once and shared by all readers.
     """
 
     __slots__ = ("_fields", "event_type", "execution_id", "json", "sequence", "wire")
@@ -176,31 +176,38 @@ class StreamEvent:
 
 def seal(drafted: Draft, execution_id: str, epoch: str, sequence: int) -> StreamEvent:
     """Give a draft its number."""
-    return seal_all((drafted,), execution_id, epoch, sequence)[0]
+    return unseal(sealed((drafted,), execution_id, epoch, sequence)[0], execution_id, sequence)
 
 
-def seal_all(
-    drafted: Sequence[Draft], execution_id: str, epoch: str, first: int
-) -> list[StreamEvent]:
+def sealed(drafted: Sequence[Draft], execution_id: str, epoch: str, first: int) -> list[bytes]:
     """Give drafts their numbers, from `first` on: the only place where an event's JSON is put together."""
-    heads: dict[str, bytes] = {}
-    cursor = b',"cursor":"%b:' % epoch.encode()
-    events = []
+    forms: dict[str, Callable[[tuple[int, int, bytes]], bytes]] = {}
+    lines = []
     for sequence, (event_type, body) in enumerate(drafted, first):
-        head = heads.get(event_type)
-        if head is None:
-            head = heads[event_type] = b'{"event_type":"%b","execution_id":"%b","sequence":' % (
-                event_type.encode(),
-                execution_id.encode(),
-            )
-        json = b'%b%d%b%d",%b' % (head, sequence, cursor, sequence, body)
-        events.append(StreamEvent(event_type, execution_id, sequence, json))
-    return events
+        form = forms.get(event_type)
+        if form is None:
+            form = forms[event_type] = _form(event_type, execution_id, epoch)
+        lines.append(form((sequence, sequence, body)))
+    return lines
+
+
+def _form(
+    event_type: str, execution_id: str, epoch: str
+) -> Callable[[tuple[int, int, bytes]], bytes]:
+    """Puts a number, once more for the cursor, and a body into the JSON of an event."""
+    head = f'{{"event_type":"{event_type}","execution_id":"{execution_id}","sequence":'
+    head, cursor = head.replace("%", "%%"), epoch.replace("%", "%%")
+    return f'{head}%d,"cursor":"{cursor}:%d",%b'.encode().__mod__
 
 
 def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:
     """Read back what `seal` wrote without parsing more than the event type."""
-    return StreamEvent(json[15 : json.index(b'"', 15)].decode(), execution_id, sequence, json)
+    return StreamEvent(type_of(json), execution_id, sequence, json)
+
+
+def type_of(json: bytes) -> str:
+    """The `event_type` of an event, without parsing the event."""
+    return intern(json[15 : json.index(b'"', 15)].decode())  # many events are held, of few types
 
 
 def step_json(event: StreamEvent) -> bytes:

@@ -56,6 +56,13 @@ def test_looking_at_events_of_the_log_does_not_make_them_larger() -> None:
     assert all(e._fields is None for e in shared)
 
 
+def test_a_name_is_no_pattern() -> None:
+    made = seal(draft("odd%d", "n", b'"50 %d"'), "e%s1", "ab%%cd", 7)
+    assert (made.execution_id, made.cursor, made.data) == ("e%s1", "ab%%cd:7", "50 %d")
+    assert orjson.loads(made.json)["execution_id"] == "e%s1"
+    assert made.event_type == "odd%d"
+
+
 @given(st.recursive(st.none() | st.text() | st.integers(-9, 9), st.lists), st.text(max_size=9))
 def test_what_was_sealed_is_read_back(data: object, step: str) -> None:
     made = event(orjson.dumps(data), step)

@@ -5,15 +5,16 @@ Used by whatever writes, within its transaction. Must not know threads.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final
 
 import apsw
 
 from rxstream.adapters.logs import digests
-from rxstream.events import StreamEvent
 
 CHUNK_BYTES: Final = 128 * 1024
 """A row holds events of about this many bytes at most, and always at least one."""
@@ -115,15 +116,11 @@ def time_of(json: bytes) -> int:
         return 0
 
 
-def chunks(events: Sequence[StreamEvent]) -> Iterator[list[bytes]]:
+def chunks(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """The JSON of events, cut into rows."""
-    lines: list[bytes] = []
-    size = 0
-    for event in events:
-        if lines and size + len(event.json) > CHUNK_BYTES:
-            yield lines
-            lines, size = [], 0
-        lines.append(event.json)
-        size += len(event.json)
-    if lines:
-        yield lines
+    ends = list(accumulate(map(len, lines)))
+    begin = before = 0
+    while begin < len(lines):
+        end = max(begin + 1, bisect_right(ends, before + CHUNK_BYTES))
+        yield lines[begin:end]
+        begin, before = end, ends[end - 1]

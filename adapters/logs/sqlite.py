@@ -158,10 +158,10 @@ class SQLiteLog(FileLog):
         return future
 
     def _delivered(self, outcomes: list[Outcome]) -> None:
-        for commit, first, events, error, oldest, fold in outcomes:
+        for commit, first, lines, error, oldest, fold in outcomes:
             future = self._under_way.pop(commit.execution_id)
             if error is None:
-                self._published(commit.execution_id, first, events)
+                self._published(commit.execution_id, first, lines)
                 if oldest > 1:
                     self.rings.trim(commit.execution_id, oldest)
                 if fold:
@@ -169,7 +169,7 @@ class SQLiteLog(FileLog):
             if future.done():
                 continue  # who asked has gone
             if error is None:
-                future.set_result(first + len(events) - 1)
+                future.set_result(first + len(lines) - 1)
             else:
                 future.set_exception(error)
 

@@ -147,10 +147,10 @@ class EventLog(ABC):
         """Why no end of this execution will come, if none will."""
         return self._abandoned.get(execution_id)
 
-    def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
-        """For implementations: these events are stored now, on the loop; show them."""
-        self.rings.append(execution_id, first, events)
-        if events:
+    def _published(self, execution_id: str, first: int, lines: Sequence[bytes]) -> None:
+        """For implementations: events of this JSON are stored now, on the loop; show them."""
+        self.rings.append(execution_id, first, lines)
+        if lines:
             self._wake(execution_id)
 
     def _wake(self, execution_id: str) -> None:

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 from rxstream.codec import Binary
 from rxstream.errors import InvalidCursor, LogError, UnknownExecution
-from rxstream.events import TERMINAL, StreamEvent, seal_all
+from rxstream.events import TERMINAL, StreamEvent, sealed, time_of, unseal
 from rxstream.log import pruning
 from rxstream.log.contract import EventLog
 from rxstream.log.retention import PruneReport, Retention, Scope
@@ -83,9 +83,9 @@ class MemoryLog(EventLog):
         self._keep_blobs(commit, entry)
         ring = self.rings.get(execution_id)
         first = ring.last + 1 if ring is not None else 1
-        events = seal_all(commit.events, execution_id, self.epoch, first)
-        self._published(execution_id, first, events)
-        done.set_result(first + len(events) - 1)
+        lines = sealed(commit.events, execution_id, self.epoch, first)
+        self._published(execution_id, first, lines)
+        done.set_result(first + len(lines) - 1)
         return done
 
     def _apply(self, commit: Commit, entry: _Entry) -> None:
@@ -153,7 +153,7 @@ class MemoryLog(EventLog):
         entry, ring = self._entries[execution_id], self.rings.get(execution_id)
         if not entry.blobs or ring is None:
             return
-        mentioned = {m.decode() for event in ring for m in _MENTION.findall(event.json)}
+        mentioned = {m.decode() for line in ring for m in _MENTION.findall(line)}
         for sha256 in entry.blobs - mentioned:
             self._blob_bytes -= len(self._blobs.pop((execution_id, sha256)).data)
         entry.blobs &= mentioned
@@ -240,22 +240,21 @@ class _Shelf:
         return self._ring(of).bytes + blobs + _states_size(entry)
 
     def older(self, of: pruning.Stored, than: float) -> int:
-        for event in self._ring(of):
-            if event.timestamp.timestamp() >= than:
-                return (event.sequence or 0) - 1
+        for number, line in enumerate(self._ring(of), of.first):
+            if time_of(unseal(line, of.execution_id, number)).timestamp() >= than:
+                return number - 1
         return of.last
 
     def heavy(self, of: pruning.Stored, size: int) -> int:
-        for event in self._ring(of):
-            size -= weight(event)
+        for number, line in enumerate(self._ring(of), of.first):
+            size -= weight((line,))
             if size <= 0:
-                return event.sequence or 0
+                return number
         return of.last
 
     def piece(self, of: pruning.Stored, upto: int) -> pruning.Taking | None:
         upto = min(upto, of.last - 1)
-        events = [event for event in self._ring(of) if (event.sequence or 0) <= upto]
-        if not events:
+        lines = list(islice(self._ring(of), max(0, upto + 1 - of.first)))
+        if not lines:
             return None
-        size = sum(map(weight, events))
-        return pruning.Taking(of.key, of.execution_id, upto, len(events), size)
+        return pruning.Taking(of.key, of.execution_id, upto, len(lines), weight(lines))

@@ -1,5 +1,6 @@
 """The recent events of each execution, held once for all readers and bounded for all executions together.
 
+What is kept is JSON; the `StreamEvent` around it is made for the first reader and shared with the others.
 Readers keep a number, not a queue, so any count of them costs nothing here. When the bytes of all rings
 pass the limit, ended executions give theirs up first, longest unread first; then the oldest events of the
 largest ring go. The last event of an execution stays, so that its ending can be said, until such last events
@@ -10,10 +11,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final
 
-from rxstream.events import TERMINAL, StreamEvent
+from rxstream.events import TERMINAL, StreamEvent, type_of, unseal
 
 READ_BYTES: Final = 1024 * 1024
 """One read gives about this many bytes of JSON at most, and always at least one event."""
@@ -25,18 +26,24 @@ _RING_OVERHEAD: Final = 640
 """Bytes an execution costs beside its events."""
 
 
-def weight(event: StreamEvent) -> int:
-    """Bytes an event holds in memory, about."""
-    return len(event.json) + _EVENT_OVERHEAD
+def weight(lines: Sequence[bytes]) -> int:
+    """Bytes that events of this JSON hold in memory, about."""
+    return sum(map(len, lines)) + len(lines) * _EVENT_OVERHEAD
 
 
 class Ring:
     """Events `first` to `last` of one execution."""
 
-    __slots__ = ("_events", "_start", "_widest", "bytes", "ended", "first", "last", "oldest")
+    __slots__ = (
+        "_events", "_execution_id", "_lines", "_start", "_widest", "bytes", "ended", "first", "last",
+        "oldest",
+    )  # fmt: skip
 
-    def __init__(self, first: int) -> None:
-        self._events: list[StreamEvent] = []
+    def __init__(self, execution_id: str, first: int) -> None:
+        self._execution_id = execution_id
+        self._lines: list[bytes] = []
+        self._events: list[StreamEvent | None] = []
+        """Those of `_lines` that were read."""
         self._start = 0
         self._widest = 1
         self.first = first
@@ -46,50 +53,52 @@ class Ring:
         self.bytes = _RING_OVERHEAD
         self.ended = False
 
-    def extend(self, events: Sequence[StreamEvent]) -> int:
+    def extend(self, lines: Sequence[bytes]) -> int:
         """Add the events that follow; returns the bytes added."""
-        added = sum(map(weight, events))
-        self._events += events
-        self.last += len(events)
+        added = weight(lines)
+        self._lines += lines
+        self._events += [None] * len(lines)
+        self.last += len(lines)
         self.bytes += added
-        self._widest = max(self._widest, max(len(event.json) for event in events))
-        self.ended = self.ended or events[-1].event_type in TERMINAL
+        self._widest = max(self._widest, *map(len, lines))
+        self.ended = self.ended or type_of(lines[-1]) in TERMINAL
         return added
 
     def trim(self, count: int) -> int:
         """Forget the oldest `count` events; returns the bytes freed."""
         end = self._start + count
-        freed = sum(map(weight, self._events[self._start : end]))
-        self._events[self._start : end] = [_FORGOTTEN] * count
+        freed = weight(self._lines[self._start : end])
+        self._lines[self._start : end] = [b""] * count
+        self._events[self._start : end] = [None] * count
         self._start = end
         self.first += count
         self.bytes -= freed
-        if self._start * 2 > len(self._events):
-            del self._events[: self._start]
+        if self._start * 2 > len(self._lines):
+            del self._lines[: self._start], self._events[: self._start]
             self._start = 0
         return freed
 
     def slice(self, after: int, limit: int) -> list[StreamEvent]:
         """Events past `after`, about `READ_BYTES` at most; the caller knows that they are here."""
         begin = self._start + after + 1 - self.first
-        events = self._events[begin : begin + limit]
-        if self._widest * len(events) <= READ_BYTES:
-            return events
-        size = 0
-        for count, event in enumerate(events):
-            size += len(event.json)
-            if size > READ_BYTES:
-                return events[: max(count, 1)]
-        return events
+        end = min(begin + limit, len(self._lines))
+        if self._widest * (end - begin) > READ_BYTES:
+            sizes = accumulate(map(len, self._lines[begin:end]))
+            end = begin + max(1, sum(1 for size in sizes if size <= READ_BYTES))
+        return [
+            event or self._made(place) for place, event in enumerate(self._events[begin:end], begin)
+        ]
+
+    def _made(self, place: int) -> StreamEvent:
+        sequence = self.first + place - self._start
+        made = self._events[place] = unseal(self._lines[place], self._execution_id, sequence)
+        return made
 
     def __len__(self) -> int:
         return self.last - self.first + 1
 
-    def __iter__(self) -> Iterator[StreamEvent]:
-        return islice(self._events, self._start, None)
-
-
-_FORGOTTEN: Final = StreamEvent("", "", 0, b"")
+    def __iter__(self) -> Iterator[bytes]:
+        return islice(self._lines, self._start, None)
 
 
 class Rings:
@@ -117,15 +126,15 @@ class Rings:
         """The ring, if this execution has one."""
         return self._rings.get(execution_id)
 
-    def append(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
-        """Add committed events, the first of which has the number `first`."""
-        if not events:
+    def append(self, execution_id: str, first: int, lines: Sequence[bytes]) -> None:
+        """Add committed events as JSON, the first of which has the number `first`."""
+        if not lines:
             return
         ring = self._rings.get(execution_id)
         if ring is None:
-            ring = self._rings[execution_id] = Ring(first)
+            ring = self._rings[execution_id] = Ring(execution_id, first)
             self.bytes += ring.bytes
-        self.bytes += ring.extend(events)
+        self.bytes += ring.extend(lines)
         if ring.ended:
             self._ended[execution_id] = ring
         # a quarter at a time, so that trimming costs little for each event

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rxstream.errors import LogError
-from rxstream.events import StreamEvent
+from rxstream.events import StreamEvent, unseal
 from rxstream.log import Commit, MemoryLog
 
 
@@ -22,9 +22,9 @@ class HeldLog(MemoryLog):
         self._more = asyncio.Event()
         self._refusal: LogError | None = None
 
-    def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
-        super()._published(execution_id, first, events)
-        self._latest = events
+    def _published(self, execution_id: str, first: int, lines: Sequence[bytes]) -> None:
+        super()._published(execution_id, first, lines)
+        self._latest = [unseal(line, execution_id, n) for n, line in enumerate(lines, first)]
 
     def _commit(self, commit: Commit) -> asyncio.Future[int]:
         done = super()._commit(commit)

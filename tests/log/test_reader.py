@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from rxstream.errors import LogError
-from rxstream.events import StreamEvent
+from rxstream.events import StreamEvent, sealed, unseal
 from rxstream.log import Commit, Head, MemoryLog
 from tests.log.parts import add, begin, data, drained, finish, numbers, outputs, until
 
@@ -21,9 +21,9 @@ class Disk(MemoryLog):
         self.stored: list[StreamEvent] = []
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def _published(self, execution_id: str, first: int, events: Sequence[StreamEvent]) -> None:
-        self.stored += events
-        super()._published(execution_id, first, events)
+    def _published(self, execution_id: str, first: int, lines: Sequence[bytes]) -> None:
+        self.stored += [unseal(line, execution_id, n) for n, line in enumerate(lines, first)]
+        super()._published(execution_id, first, lines)
 
     def _first_available(self, execution_id: str, ring: object) -> int:
         return 1
@@ -52,7 +52,7 @@ async def test_a_commit_while_the_head_is_read_is_not_missed(disk: Disk) -> None
 
     def commit() -> None:
         disk.meanwhile = lambda: None
-        disk._published("e1", 2, [StreamEvent("step_output", "e1", 2, b"{}")])
+        disk._published("e1", 2, sealed(outputs(2), "e1", disk.epoch, 2))
 
     disk.meanwhile = commit
     assert await disk.wait("e1", 1, timeout=5) is True

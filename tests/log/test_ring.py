@@ -5,17 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxstream.events import StreamEvent
 from rxstream.log.ring import READ_BYTES, Ring, Rings, weight
 
 TERMINAL = "pipeline_complete"
 
 
-def events(first: int, *sizes: int, ended: bool = False) -> list[StreamEvent]:
-    made = [StreamEvent("step_output", "e", n, b"x" * size) for n, size in enumerate(sizes, first)]
+def lines(*sizes: int, ended: bool = False) -> list[bytes]:
+    """JSON as far as a ring looks at it, of so many bytes if its type leaves room."""
+    types = ["step_output"] * len(sizes)
     if ended:
-        made[-1].event_type = TERMINAL
-    return made
+        types[-1] = TERMINAL
+    return [
+        f'{{"event_type":"{name}"'.encode().ljust(size, b"x")
+        for name, size in zip(types, sizes, strict=True)
+    ]
 
 
 SIZES = st.lists(st.integers(0, 5_000), min_size=0, max_size=8)
@@ -27,10 +30,10 @@ def test_what_is_kept_is_right_and_bounded(
     batches: list[tuple[str, list[int]]], max_events: int, max_bytes: int, elsewhere: bool
 ) -> None:
     rings = Rings(max_events, max_bytes, elsewhere=elsewhere)
-    model: dict[str, list[StreamEvent]] = {}
+    model: dict[str, list[bytes]] = {}
     for execution_id, sizes in batches:
         known = model.setdefault(execution_id, [])
-        added = events(len(known) + 1, *sizes)
+        added = lines(*sizes)
         rings.append(execution_id, len(known) + 1, added)
         known += added
         held = {key: ring for key in model if (ring := rings.get(key))}
@@ -39,7 +42,9 @@ def test_what_is_kept_is_right_and_bounded(
             assert len(ring) <= max_events
             assert ring.last == len(model[key])
             for after in range(ring.first - 1, ring.last + 1):
-                assert rings.read(key, after, 3) == model[key][after : after + 3]
+                read = rings.read(key, after, 3) or []
+                assert [event.json for event in read] == model[key][after : after + 3]
+                assert [event.sequence for event in read] == [*range(after + 1, ring.last + 1)][:3]
             if ring.first > 1:
                 assert rings.read(key, ring.first - 2, 3) is None
         assert rings.bytes <= max_bytes or all(len(ring) == 1 for ring in held.values())
@@ -56,8 +61,8 @@ def test_ended_executions_are_given_up_first(
     forgotten: list[str] = []
     rings.on_forgotten = forgotten.append
     for n, (name, sizes) in enumerate(batches):
-        rings.append(f"{name}{n}", 1, events(1, *sizes, ended=True))
-        rings.append("live", n + 1, events(n + 1, 1))
+        rings.append(f"{name}{n}", 1, lines(*sizes, ended=True))
+        rings.append("live", n + 1, lines(1))
         assert rings.bytes <= most
         live = rings.get("live")
         assert live is not None
@@ -70,10 +75,10 @@ def test_ended_executions_are_given_up_first(
 
 def test_what_was_read_lately_stays_longest() -> None:
     rings = Rings(1_000, 10_000, elsewhere=True)
-    rings.append("old", 1, events(1, 3_000, ended=True))
-    rings.append("new", 1, events(1, 3_000, ended=True))
+    rings.append("old", 1, lines(3_000, ended=True))
+    rings.append("new", 1, lines(3_000, ended=True))
     rings.read("old", 0, 1)
-    rings.append("more", 1, events(1, 3_000, ended=True))
+    rings.append("more", 1, lines(3_000, ended=True))
     assert rings.get("new") is None
     assert rings.get("old") is not None
 
@@ -88,24 +93,24 @@ def test_an_execution_without_events_has_no_ring() -> None:
 
 def test_rings_can_be_dropped() -> None:
     rings = Rings(10, 2_600)
-    rings.append("words", 1, events(1, 300, 300, ended=True))
-    rings.append("live", 1, events(1, 300))  # now `words` is down to its last
+    rings.append("words", 1, lines(300, 300, ended=True))
+    rings.append("live", 1, lines(300))  # now `words` is down to its last
     ring = rings.get("words")
     assert ring is not None
     assert (ring.first, ring.last) == (2, 2)
     rings.drop("words")
     rings.drop("live")
     assert rings.bytes == 0
-    rings.append("live", 1, events(1, 300))
+    rings.append("live", 1, lines(300))
     rings.clear()
     assert rings.bytes == 0
     assert rings.get("live") is None
 
 
 def test_a_page_holds_about_a_mebibyte_and_one_event_at_least() -> None:
-    ring = Ring(1)
+    ring = Ring("e", 1)
     third = READ_BYTES // 3
-    ring.extend(events(1, 2 * READ_BYTES, third, third, third, third))
+    ring.extend(lines(2 * READ_BYTES, third, third, third, third))
     assert [e.sequence for e in ring.slice(0, 10)] == [1]
     assert [e.sequence for e in ring.slice(1, 10)] == [2, 3, 4]
     assert [e.sequence for e in ring.slice(2, 2)] == [3, 4]
@@ -113,10 +118,10 @@ def test_a_page_holds_about_a_mebibyte_and_one_event_at_least() -> None:
 
 
 def test_a_ring_that_begins_later_keeps_its_numbers() -> None:
-    ring = Ring(100)
-    ring.extend(events(100, 1, 1, 1))
+    ring = Ring("e", 100)
+    ring.extend(lines(1, 1, 1))
     freed = ring.trim(1)
-    assert freed == weight(StreamEvent("", "", 0, b"x"))
+    assert freed == weight(lines(1))
     assert (ring.first, ring.last, len(ring)) == (101, 102, 2)
     assert [e.sequence for e in ring.slice(100, 5)] == [101, 102]
 
@@ -124,7 +129,7 @@ def test_a_ring_that_begins_later_keeps_its_numbers() -> None:
 def test_what_was_taken_elsewhere_is_not_read_from_here() -> None:
     rings = Rings(100, 1_000_000, elsewhere=True)
     rings.trim("nobody", 5)
-    rings.append("e", 11, events(11, *[10] * 10))
+    rings.append("e", 11, lines(*[10] * 10))
     rings.trim("e", 5)  # that is not here anyway
     ring = rings.get("e")
     assert ring is not None
@@ -133,5 +138,15 @@ def test_what_was_taken_elsewhere_is_not_read_from_here() -> None:
     assert (ring.oldest, ring.first, ring.last) == (15, 15, 20)
     assert rings.read("e", 13, 9) is None
     rings.trim("e", 99)  # the last one stays
-    assert [event.sequence for event in ring] == [20]
+    assert list(ring) == lines(10)
     assert rings.bytes == ring.bytes
+
+
+def test_all_readers_share_one_event() -> None:
+    rings = Rings(100, 1_000_000)
+    rings.append("e", 1, lines(1, 1, 1, ended=True))
+    first, *rest = rings.read("e", 0, 9) or []
+    assert (first.execution_id, first.event_type) == ("e", "step_output")
+    assert rest[-1].terminal
+    again = rings.read("e", 1, 9) or []
+    assert all(one is other for one, other in zip(again, rest, strict=True))

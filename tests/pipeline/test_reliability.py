@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 import rxstream as rxs
-from rxstream.events import StreamEvent, draft, seal_all
+from rxstream.events import StreamEvent, draft, seal
 from rxstream.pipeline import Pipeline, Reliability, ReliabilityReport, Retry, Spread, Step
 from rxstream.pipeline import reliability as module
 from rxstream.testing import run
@@ -103,7 +103,8 @@ def lasting(name: str, seconds: float, *calls: float) -> list[StreamEvent]:
         drafts.append(event_at(0, "step_output", 0, {"type": "tool_call", "id": number}))
         drafts.append(event_at(0, "step_output", call, {"type": "tool_result", "id": number}))
     drafts.append(event_at(0, "step_output", 1, ["tool_result"]))
-    return seal_all([*drafts, event_at(9, "pipeline_complete", seconds)], name, "e", 1)
+    drafts.append(event_at(9, "pipeline_complete", seconds))
+    return [seal(drafted, name, "e", number) for number, drafted in enumerate(drafts, 1)]
 
 
 def test_quantiles_are_durations_that_were_measured() -> None:

@@ -15,7 +15,7 @@ from rxstream import statecodec
 from rxstream.adapters.logs import digests, sqlite
 from rxstream.adapters.sinks import files
 from rxstream.engine import cut, edge, recorder, sources
-from rxstream.events import seal
+from rxstream.events import sealed
 
 
 class Control(NamedTuple):
@@ -83,11 +83,8 @@ def shown_first() -> None:
             ring = log.rings.get(given.execution_id)
             if ring is not None:
                 first = ring.last + 1
-                events = [
-                    seal(drafted, given.execution_id, log.epoch, number)
-                    for number, drafted in enumerate(given.events, first)
-                ]
-                log._published(given.execution_id, first, events)
+                lines = sealed(given.events, given.execution_id, log.epoch, first)
+                log._published(given.execution_id, first, lines)
             return whole(log, given)
 
         return commit
@@ -103,7 +100,7 @@ def shown_first() -> None:
 def _told(log: Any, outcome: Any) -> Any:
     """What was shown already is not shown again."""
     known = log.rings.get(outcome.commit.execution_id) is not None
-    return outcome._replace(events=()) if known else outcome
+    return outcome._replace(lines=()) if known else outcome
 
 
 def forgetful_sink() -> None:
