@@ -218,19 +218,21 @@ class Subscription:
 
     async def _bring(self, events: Sequence[StreamEvent], letters: AsyncExitStack) -> None:
         """Write a batch, again if need be; what is refused for good goes to the dead letters."""
-        pause = self.delivery.first
-        for attempt in range(self.delivery.retries + 1):
+        pause, left = self.delivery.first, self.delivery.retries
+        while True:
             try:
                 await self._write(events)
                 return
             except Exception as error:
                 await self._failed(error)
                 refused = error
-            if attempt < self.delivery.retries:
-                self._state = "retrying"
-                self._retried += 1
-                await asyncio.sleep(pause)
-                pause = min(self.delivery.maximum, pause * 2)
+            if not left:
+                break
+            self._state = "retrying"
+            self._retried += 1
+            left -= 1
+            await asyncio.sleep(pause)
+            pause = min(self.delivery.maximum, pause * 2)
         if self.delivery.dead_letters is None:
             raise refused
         for event in events:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rxstream.adapters.terminal.lines import PlainLines
 from rxstream.events import StreamEvent, gap
 from tests.adapters.terminal.test_state import event
@@ -61,7 +63,12 @@ def test_a_gap_says_where_it_goes_on() -> None:
 
 
 def test_a_question_and_its_answer_are_told() -> None:
-    asked = {"request_id": "ask-1", "message": "publish\nit?", "schema": {}, "expires_at": None}
+    asked: dict[str, Any] = {
+        "request_id": "ask-1",
+        "message": "publish\nit?",
+        "schema": {},
+        "expires_at": None,
+    }
     assert told(
         event("input_requested", asked, "ask"),
         event("input_received", {"request_id": "ask-1", "value": True, "by": "ann"}, "ask"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -98,7 +99,12 @@ def test_text_is_cut_to_one_line() -> None:
 
 
 def test_an_open_question_is_shown_until_it_is_answered() -> None:
-    asked = {"request_id": "ask-1", "message": "publish it?", "schema": {}, "expires_at": None}
+    asked: dict[str, Any] = {
+        "request_id": "ask-1",
+        "message": "publish it?",
+        "schema": {},
+        "expires_at": None,
+    }
     answered = {"request_id": "ask-1", "value": True, "by": None}
     state = reduced(event("input_requested", asked, "ask"))
     assert "asks: publish it?" in "\n".join(drawn(state))
