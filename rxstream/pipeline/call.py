@@ -115,7 +115,8 @@ class StepCall(Call):
         await unit.runtime.shower.room()
         self.waiting.append(item)
         self._next = mark
-        if len(self.waiting) >= streaming.buffer_size or not streaming.flush_interval_ms:
+        full = len(self.waiting) >= streaming.buffer_size or not streaming.flush_interval_ms
+        if full or _is_timed(item):
             self.flush()
         elif self._timer is None:
             after = streaming.flush_interval_ms / 1_000
@@ -160,3 +161,8 @@ class StepCall(Call):
         self.backoff.restore(backoff, now)
         self.due = now + left
         self.questions = list(map(Question.stored, questions))
+
+
+def _is_timed(item: Any) -> bool:
+    """Whether it begins or ends a tool's call, whose duration is the time between their events."""
+    return isinstance(item, dict) and item.get("type") in ("tool_call", "tool_result")

@@ -133,3 +133,21 @@ def test_an_execution_whose_beginning_was_pruned_has_no_duration() -> None:
     reliability = Reliability()
     reliability.add(lasting("a", 1)[1:])
     assert reliability.report().WCT is None
+
+
+def test_a_tools_time_is_what_it_took_however_long_items_wait() -> None:
+    class Slow(Step):
+        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+            await self.emit({"type": "tool_call", "id": "1", "name": "t", "arguments": {}})
+            await asyncio.sleep(0.02)
+            await self.emit({"type": "tool_result", "id": "1", "name": "t", "result": 1})
+            return {}
+
+    async def report() -> ReliabilityReport:
+        async with rxs.Engine() as engine:
+            await (await engine.start(Pipeline("p", streaming=True).add(Slow).graph)).result()
+            return (await Reliability.of(engine.log, "p")).report()
+
+    spread = asyncio.run(report()).TCL
+    assert spread is not None
+    assert spread.mean >= 20
