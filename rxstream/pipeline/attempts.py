@@ -117,6 +117,8 @@ async def _attempted(settings: StepSettings, step: Any, call: StepCall) -> dict[
                 if watch.expired() or task is None or task.cancelling():
                     raise
                 raise RuntimeError("what the step awaited was cancelled") from None
+            except SystemExit as exit_:  # it would end the event loop, and everybody on it
+                raise RuntimeError(f"the step called sys.exit({exit_.code!r})") from exit_
     except TimeoutError as error:
         if not watch.expired():
             raise

@@ -124,7 +124,8 @@ class ActionSource(Source[Any]):
                         yield batch
                     context.token.check()
                 if not isinstance(error, StopIteration):
-                    raise error
+                    with interruption:
+                        raise error
             finally:
                 if inspect.isgenerator(result):
                     result.close()
@@ -189,7 +190,7 @@ def _some(iterator: Iterator[Any], most: int) -> tuple[list[Any], BaseException 
     while True:
         try:
             batch.append(next(iterator))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return batch, error
         if len(batch) >= most or perf_counter() > until:
             return batch, None

@@ -191,8 +191,10 @@ class Interruption:
         self._token.check()
         self._task = asyncio.current_task()
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: Any, _trace: object) -> None:
         task, self._task = self._task, None
+        if kind is SystemExit:  # it would end the event loop, and everybody on it
+            raise RuntimeError(f"the action called sys.exit({error.code!r})") from error
         if not self._asked or task is None:
             return
         self._asked = False

@@ -238,3 +238,13 @@ class TestCompensation:
         made = Pipeline("trip").add(Booked(log, "hotel"), name="hotel")
         events_of(made.add(broken, after="hotel", when=lambda data: data["nothing"]))
         assert [each[0] for each in log] == ["hotel"]
+
+
+async def leaves(data: dict[str, Any]) -> dict[str, Any]:
+    raise SystemExit(3)
+
+
+def test_a_step_that_calls_exit_fails_alone() -> None:
+    with pytest.raises(NodeError, match=r"the step called sys.exit\(3\)"):
+        run(Pipeline("p").add(leaves).run())
+    assert run(Pipeline("p").add(leaves, fallback={"ok": 1}).run()) == {"ok": 1}

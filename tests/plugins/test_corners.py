@@ -288,3 +288,23 @@ async def test_older_plugins_may_name_their_actions_by_a_method_or_not_at_all() 
 def test_it_is_offered_by_the_package() -> None:
     assert rxs.PluginManager is PluginManager
     assert (rxs.Plugin, rxs.action) == (Plugin, action)
+
+
+class Leaving(Plugin):
+    @action
+    async def now(self) -> int:
+        raise SystemExit(3)
+
+    @action
+    def later(self) -> Iterator[int]:
+        yield 1
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize("name", ["now", "later"])
+@virtual_time
+async def test_an_action_that_calls_exit_fails_alone(name: str) -> None:
+    plugins = PluginManager()
+    plugins.load(Leaving)
+    with pytest.raises(RuntimeError, match=r"the action called sys.exit\(3\)"):
+        await plugins.call(f"leaving.{name}")
