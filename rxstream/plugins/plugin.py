@@ -77,7 +77,10 @@ class LoadedPlugin:
         self.source = source
         """Where it is from, as `folder …`, `module …`, `entry point …` or `object`."""
         kind = type(origin)
-        self.legacy = not isinstance(origin, Plugin)
+        # one that derives from Plugin and declares nothing is moved here from elsewhere
+        self.legacy = not isinstance(origin, Plugin) or (
+            is_legacy(origin) and not origin.provided() and not declared_actions(origin)
+        )
         self.name = _name_of(origin)
         self.version = str(getattr(origin, "version", "0"))
         text = getattr(origin, "description", "") or inspect.getdoc(kind) or ""
@@ -100,7 +103,7 @@ class LoadedPlugin:
 
     def extensions(self, kind: str) -> Mapping[str, Callable[..., Any]]:
         """Its operators, sources or sinks by name."""
-        found = getattr(self.origin, kind, {}) if not self.legacy else {}
+        found = getattr(self.origin, kind, {}) if isinstance(self.origin, Plugin) else {}
         if not isinstance(found, Mapping) or not all(map(callable, found.values())):
             raise PluginError(f"{kind} of plugin {self.name!r} are not functions by name")
         return found
@@ -108,7 +111,7 @@ class LoadedPlugin:
     @property
     def state_types(self) -> tuple[StateType, ...]:
         """What it lets checkpoints hold."""
-        return () if self.legacy else tuple(self.origin.state_types)
+        return tuple(self.origin.state_types) if isinstance(self.origin, Plugin) else ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -162,18 +165,23 @@ def instance_of(found: Any) -> Any:
 
 
 def offered_by(module: Any) -> list[Any]:
-    """The plugins of a module: its `PLUGINS`, or else each public class it defines that is one."""
+    """The plugins of a module: its `PLUGINS`, or else each public class that is one and defined there.
+
+    A package also offers what it imports from a module of its own.
+    """
     listed = getattr(module, "PLUGINS", None)
     if listed is not None:
         return list(listed)
-    return [
+    own = (module.__name__, f"{module.__name__}." if hasattr(module, "__path__") else "")
+    found = [
         found
         for name, found in vars(module).items()
         if inspect.isclass(found)
         and not name.startswith("_")
-        and found.__module__ == module.__name__
+        and (found.__module__ == own[0] or (own[1] and found.__module__.startswith(own[1])))
         and (issubclass(found, Plugin) or is_legacy(found))
     ]
+    return list(dict.fromkeys(found))  # one class may have two names
 
 
 def _name_of(origin: Any) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from rxstream import operators as ops
 from rxstream.errors import ExecutionCancelled
-from rxstream.plugins import CancellationToken, PluginManager, UnknownAction
+from rxstream.plugins import CancellationToken, Plugin, PluginManager, UnknownAction
 from rxstream.testing import virtual_time
 
 
@@ -184,3 +184,12 @@ async def test_a_plain_generator_is_closed_when_its_reader_leaves() -> None:
     assert await elements(counted) == [0, 1, 2]
     assert await elements(counted.pipe(ops.take(1))) == [0]
     assert closed == ["count", "count"]
+
+
+@virtual_time
+async def test_one_that_was_moved_to_our_base_class_is_one_too() -> None:
+    class Moved(Plugin):
+        def execute_action(self, action_name: str, params: Any) -> str:
+            return f"{action_name} done"
+
+    assert await elements(loaded(Moved).stream("moved.anything")) == ["anything done"]

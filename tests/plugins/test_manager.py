@@ -76,6 +76,15 @@ def test_a_folder_gives_its_files_and_packages(folder: Path) -> None:
     assert plugins.broken == {}
 
 
+def test_a_package_offers_what_it_imports_from_its_modules_once_each(folder: Path) -> None:
+    folder.joinpath("two").mkdir()
+    folder.joinpath("two/__init__.py").write_text("from .inner import Two, Two as Again\n")
+    folder.joinpath("two/inner.py").write_text(counter(name="Two"))
+    plugins = PluginManager()
+    assert plugins.discover(entry_points=False, folders=[folder]) == ["two"]
+    assert plugins.broken == {}
+
+
 def test_a_broken_plugin_is_reported_and_leaves_the_others_alone(folder: Path) -> None:
     for name, text in {
         "bad_syntax": "def",
