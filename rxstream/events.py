@@ -205,6 +205,18 @@ def unseal(json: bytes, execution_id: str, sequence: int) -> StreamEvent:
     return StreamEvent(type_of(json), execution_id, sequence, json)
 
 
+def unseal_all(lines: Sequence[bytes], execution_id: str, first: int) -> list[StreamEvent]:
+    """The same of many, the first of which has the number `first`."""
+    events = []
+    event_type, begin = "", b"?"
+    for sequence, json in enumerate(lines, first):
+        if not json.startswith(begin):  # most are of the same type as the one before
+            event_type = type_of(json)
+            begin = b'{"event_type":"%b"' % event_type.encode()
+        events.append(StreamEvent(event_type, execution_id, sequence, json))
+    return events
+
+
 def type_of(json: bytes) -> str:
     """The `event_type` of an event, without parsing the event."""
     return intern(json[15 : json.index(b'"', 15)].decode())  # many events are held, of few types

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, islice
-from typing import Final
+from itertools import accumulate, islice, takewhile
+from typing import Final, cast
 
-from rxstream.events import TERMINAL, StreamEvent, type_of, unseal
+from rxstream.events import TERMINAL, StreamEvent, type_of, unseal_all
 
 READ_BYTES: Final = 1024 * 1024
 """One read gives about this many bytes of JSON at most, and always at least one event."""
@@ -85,14 +85,17 @@ class Ring:
         if self._widest * (end - begin) > READ_BYTES:
             sizes = accumulate(map(len, self._lines[begin:end]))
             end = begin + max(1, sum(1 for size in sizes if size <= READ_BYTES))
-        return [
-            event or self._made(place) for place, event in enumerate(self._events[begin:end], begin)
-        ]
+        if not all(self._events[begin:end]):
+            self._make(begin, end)
+        return cast("list[StreamEvent]", self._events[begin:end])
 
-    def _made(self, place: int) -> StreamEvent:
-        sequence = self.first + place - self._start
-        made = self._events[place] = unseal(self._lines[place], self._execution_id, sequence)
-        return made
+    def _make(self, begin: int, end: int) -> None:
+        """Make the events that nobody has read yet; those that somebody has stay the same."""
+        begin += sum(1 for _ in takewhile(bool, self._events[begin:end]))
+        first = self.first + begin - self._start
+        made = unseal_all(self._lines[begin:end], self._execution_id, first)
+        known = self._events[begin:end]
+        self._events[begin:end] = [old or new for old, new in zip(known, made, strict=True)]
 
     def __len__(self) -> int:
         return self.last - self.first + 1

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rxstream.errors import LogError
-from rxstream.events import StreamEvent, unseal
+from rxstream.events import StreamEvent, unseal_all
 from rxstream.log import Commit, MemoryLog
 
 
@@ -24,7 +24,7 @@ class HeldLog(MemoryLog):
 
     def _published(self, execution_id: str, first: int, lines: Sequence[bytes]) -> None:
         super()._published(execution_id, first, lines)
-        self._latest = [unseal(line, execution_id, n) for n, line in enumerate(lines, first)]
+        self._latest = unseal_all(lines, execution_id, first)
 
     def _commit(self, commit: Commit) -> asyncio.Future[int]:
         done = super()._commit(commit)

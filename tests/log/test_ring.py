@@ -145,8 +145,10 @@ def test_what_was_taken_elsewhere_is_not_read_from_here() -> None:
 def test_all_readers_share_one_event() -> None:
     rings = Rings(100, 1_000_000)
     rings.append("e", 1, lines(1, 1, 1, ended=True))
-    first, *rest = rings.read("e", 0, 9) or []
-    assert (first.execution_id, first.event_type) == ("e", "step_output")
-    assert rest[-1].terminal
-    again = rings.read("e", 1, 9) or []
-    assert all(one is other for one, other in zip(again, rest, strict=True))
+    middle = rings.read("e", 1, 1) or []
+    events = rings.read("e", 0, 9) or []
+    assert events[1] is middle[0]
+    assert (events[0].execution_id, events[0].event_type) == ("e", "step_output")
+    assert [event.terminal for event in events] == [False, False, True]
+    again = rings.read("e", 0, 9) or []
+    assert all(one is other for one, other in zip(again, events, strict=True))
