@@ -11,7 +11,7 @@ import pytest
 
 import rxstream as rxs
 from rxstream import operators as ops
-from rxstream.errors import ClientError, ExecutionCancelled, InvalidParameters, WorldError
+from rxstream.errors import ExecutionCancelled, InvalidParameters, WorldError
 from rxstream.plugins import CancellationToken, PluginError, PluginManager
 from rxstream.plugins.isolation import Isolated
 from rxstream.testing import assert_released, check_plugin
@@ -51,6 +51,12 @@ class Frail(Plugin):
             await asyncio.sleep(60)
         finally:
             open(path, "w").close()
+
+    @action
+    async def floods(self) -> AsyncIterator[int]:
+        """Never waits for anybody."""
+        while True:
+            yield os.getpid()
 
     @action
     async def dies(self) -> AsyncIterator[int]:
@@ -139,6 +145,14 @@ async def test_an_action_closes_what_it_opened_when_its_reader_leaves(
     raise AssertionError("its finally did not run")
 
 
+async def test_one_that_floods_is_gone_when_its_reader_leaves(plugins: PluginManager) -> None:
+    before = asyncio.all_tasks()
+    pid = await plugins.stream("frail.floods").pipe(ops.take(1))
+    async with asyncio.timeout(20):
+        while psutil.pid_exists(pid) or asyncio.all_tasks() != before:
+            await asyncio.sleep(0.01)
+
+
 async def test_errors_come_across(plugins: PluginManager) -> None:
     with pytest.raises(WorldError, match="no disk"):
         await plugins.call("frail.raises")
@@ -146,8 +160,9 @@ async def test_errors_come_across(plugins: PluginManager) -> None:
         await plugins.call("frail.large")
     with pytest.raises(InvalidParameters, match="n is missing"):
         plugins.stream("frail.count", {"m": 1})
-    with pytest.raises(ClientError, match="n: input should be a valid integer"):
+    with pytest.raises(InvalidParameters, match="n: input should be a valid integer") as refused:
         await plugins.call("frail.count", {"n": "many"})
+    assert [entry["name"] for entry in refused.value.detail] == ["n"]
 
 
 def test_it_keeps_the_contract(frail: Isolated) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from rxstream import statecodec
 from rxstream.engine.island import CURRENT
 from rxstream.engine.stored_error import store_error
+from rxstream.errors import InvalidParameters
 from rxstream.plugins.discovery import in_file, in_module
 from rxstream.plugins.performing import ActionSource
 from rxstream.plugins.plugin import LoadedPlugin, instance_of
@@ -51,6 +52,8 @@ def main() -> None:
             say("end")
     except (asyncio.CancelledError, BrokenPipeError):
         return  # nobody wants it any more
+    except InvalidParameters as error:
+        say("invalid", error.message, error.detail)
     except Exception as error:  # whatever the plugin raises
         say("error", store_error(error))
 

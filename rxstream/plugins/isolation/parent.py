@@ -144,6 +144,8 @@ class _IsolatedAction:
                         yield item
                 elif kind == "progress":
                     context.progress(*said)
+                elif kind == "invalid":
+                    raise InvalidParameters(said[0], detail=said[1])
                 elif kind == "error":
                     raise restore_error(said[0]) or WorldError("it failed")
                 else:
@@ -157,14 +159,22 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), GRACE_S)
+        await asyncio.wait_for(_gone(process), GRACE_S)
     except TimeoutError:
         pass
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _gone(process)
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Wait for its end. What it still says is read: a full pipe would hold it, and asyncio's `wait`."""
+    assert process.stdout is not None  # it was asked for
+    while await process.stdout.read(_LINE_BYTES):
+        pass
+    await process.wait()
 
 
 def _describe(target: Mapping[str, Any]) -> dict[str, Any]:
