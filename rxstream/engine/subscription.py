@@ -318,7 +318,12 @@ class Subscriptions:
     def add(
         self, sink: Sink[StreamEvent], after: str | int | None, delivery: Delivery
     ) -> Subscription:
-        """Begin to bring it events."""
+        """Begin to bring it events. Raises `AuthorError` for what is no sink."""
+        if not isinstance(sink, Sink):
+            label = getattr(sink, "__name__", type(sink).__name__)
+            raise AuthorError(
+                f"{label!r} is no sink: of a function make one with adapters.sinks.callback"
+            )
         made = Subscription(self._log, self._execution_id, sink, after, delivery)
         self._known[made] = None
         made.task.add_done_callback(lambda _: self._known.pop(made))

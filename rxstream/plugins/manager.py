@@ -7,6 +7,7 @@ here: an action becomes a `Stream`, and the engine runs that.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import structlog
 
 from rxstream import operators as ops
 from rxstream.engine.resources import acquire_missing
-from rxstream.errors import InvalidParameters
+from rxstream.errors import AuthorError, InvalidParameters
 from rxstream.plugins import discovery
 from rxstream.plugins.access import EVERYTHING, Access
 from rxstream.plugins.declaring import ActionDescription
@@ -259,8 +260,8 @@ class PluginManager:
         """A Stream of `plugin.action`: checked now, started whenever somebody reads it.
 
         A cancelled token ends it with `ExecutionCancelled`; timeouts, in seconds, with `ExecutionTimeout`.
-        `buffer_size` is how many elements may wait for the reader. Raises `UnknownAction`, `ActionDenied`
-        and `InvalidParameters`.
+        `buffer_size` is how many elements may wait for the reader. Raises `UnknownAction`, `ActionDenied`,
+        `InvalidParameters`, and `AuthorError` for a callback or a token that is none.
         """
         return self._stream(
             self._action(action),
@@ -315,6 +316,10 @@ class PluginManager:
     ) -> Stream[Any]:
         if params is not None and not isinstance(params, Mapping):
             raise InvalidParameters(f"parameters are values by name, not {type(params).__name__}")
+        if told is not None and (not callable(told) or inspect.iscoroutinefunction(told)):
+            raise AuthorError("progress_callback is a plain function of one Progress")
+        if token is not None and not isinstance(token, CancellationToken):
+            raise AuthorError("cancellation_token is a rxstream.plugins.CancellationToken")
         values = found.check(params or {})
         made = action_stream(found, values, token, told)
         if buffer_size is not None:

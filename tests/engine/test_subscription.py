@@ -234,3 +234,11 @@ async def test_a_file_that_failed_in_the_middle_holds_each_event_once(tmp_path: 
 def test_a_delivery_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(AuthorError):
         rxs.Delivery(**given)
+
+
+@virtual_time
+async def test_what_is_no_sink_is_refused_at_once() -> None:
+    async with rxs.Engine() as engine:
+        execution = await engine.start(ticks, {"n": 1})
+        with pytest.raises(AuthorError, match="'print' is no sink: of a function make one with"):
+            execution.subscribe(print)  # type: ignore[arg-type]  # that is wrong

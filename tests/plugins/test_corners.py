@@ -308,3 +308,15 @@ async def test_an_action_that_calls_exit_fails_alone(name: str) -> None:
     plugins.load(Leaving)
     with pytest.raises(RuntimeError, match=r"the action called sys.exit\(3\)"):
         await plugins.call(f"leaving.{name}")
+
+
+async def told_later(progress: Any) -> None: ...
+
+
+def test_a_callback_that_would_not_be_awaited_and_a_token_that_is_none_are_refused() -> None:
+    plugins = PluginManager()
+    plugins.load(Odd)
+    with pytest.raises(AuthorError, match="a plain function of one Progress"):
+        plugins.stream("odd.once", progress_callback=told_later)
+    with pytest.raises(AuthorError, match="cancellation_token is a rxstream"):
+        plugins.stream("odd.once", cancellation_token=object())  # type: ignore[arg-type]  # that is wrong
