@@ -143,6 +143,10 @@ def _problem(problem: Any) -> str:
     message = problem["msg"][:1].lower() + problem["msg"][1:]
     if problem["type"] == "extra_forbidden":
         message = "there is no such setting"
+    elif problem["type"] == "model_type":
+        message = "it has to be a table, an object in JSON"
+    elif problem["type"] == "string_pattern_mismatch" and ":" in problem["ctx"]["pattern"]:
+        message = f"{problem['input']!r} is no path to import: write module:name"
     return f"{_place(problem['loc'])}: {message}"
 
 
@@ -239,6 +243,9 @@ def _imported(path: str, where: str) -> Any:
         found: Any = importlib.import_module(module)
     except ImportError as error:
         raise GraphError(f"{where}: {path!r} cannot be imported: {error}") from error
+    except Exception as error:  # whatever the module does while it is imported
+        said = f"{type(error).__name__}: {error}"
+        raise GraphError(f"{where}: {path!r} cannot be imported: {said}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise GraphError(f"{where}: {module} has no {name!r}")

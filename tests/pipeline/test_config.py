@@ -156,7 +156,14 @@ class TestErrors:
                 r"steps\[0\].step: tests.pipeline.units has no 'Nope'",
             ),
             ({"step": "tests.pipeline.units:CONSTANT"}, r"steps\[0\]: 'int' is not a step"),
-            ({"step": "units"}, r"steps\[0\].step: string should match"),
+            (
+                {"step": "units"},
+                r"steps\[0\].step: 'units' is no path to import: write module:name",
+            ),
+            (
+                {"step": "tests.pipeline.broken:x"},
+                r"steps\[0\].step: .* imported: ValueError: at im",
+            ),
             (
                 {"when": "tests.pipeline.units:nope"},
                 r"steps\[0\].when: tests.pipeline.units has no",
