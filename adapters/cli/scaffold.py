@@ -5,12 +5,14 @@ Nothing that is there already is written over.
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
 from pathlib import Path
 from typing import Final
 
 from rxstream.adapters.cli import failure
+from rxstream.plugins.discovery import installed
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 
@@ -95,8 +97,17 @@ def write(name: str, into: Path) -> list[Path]:
     module = name.replace("-", "_")
     title = "".join(part.capitalize() for part in module.split("_") if part)
     folder = into / name
+    taken = importlib.util.find_spec(module)
     if folder.exists():
         raise failure.Failure(f"{folder} is there already: choose another name", failure.USAGE)
+    if taken is not None and taken.origin is not None:  # else it is but a folder
+        raise failure.Failure(
+            f"there is a module {module!r} already: choose another name", failure.USAGE
+        )
+    if module in {place.label for place in installed()}:
+        raise failure.Failure(
+            f"there is a plugin {module!r} already: choose another name", failure.USAGE
+        )
     folder.mkdir(parents=True)
     written = []
     for file, text in (

@@ -90,6 +90,6 @@ def test_a_new_plugin_needs_a_name_that_is_free_and_fits(rxstream: Any, folder: 
     status, out, said = rxstream.run("plugins", "new", "mine")
     assert (status, out) == (2, "")
     assert "mine is there already" in said[0]
-    for name in ("Upper", "1st", "class", "../up"):
+    for name in ("Upper", "1st", "class", "../up", "json", "data"):
         assert rxstream.run("plugins", "new", name)[0] == 2
     assert sorted(path.name for path in Path(rxstream.folder).iterdir()) == ["mine"]
