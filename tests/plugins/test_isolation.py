@@ -149,7 +149,7 @@ async def test_one_that_floods_is_gone_when_its_reader_leaves(plugins: PluginMan
     before = asyncio.all_tasks()
     pid = await plugins.stream("frail.floods").pipe(ops.take(1))
     async with asyncio.timeout(20):
-        while psutil.pid_exists(pid) or asyncio.all_tasks() != before:
+        while psutil.pid_exists(pid) or asyncio.all_tasks() != before:  # noqa: ASYNC110  # a process
             await asyncio.sleep(0.01)
 
 
