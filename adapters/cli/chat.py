@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 import click
 import orjson
@@ -42,7 +42,7 @@ _STDIN_LIMIT: Final = 4 * 1024 * 1024
     metavar="PROVIDER:NAME",
     help="Who answers; local:smollm2 unless the chat has another.",
 )
-@click.option("--base-url", metavar="URL", help="Where its server is, if not at its provider's.")
+@click.option("--base-url", metavar="URL", help="Where its server is; the chat remembers it.")
 @click.option("--system", metavar="TEXT", help="What the model is told before all else.")
 @click.option("--tool", "tools", multiple=True, metavar="NAME", help="Let the model use a tool.")
 @click.option(
@@ -78,23 +78,28 @@ def chat(
     logs.configure(verbose, log_level, default="error")
     if sum((resume is not None, new, log_path is not None)) > 1:
         raise failure.Failure("--resume, --new and --log exclude each other", failure.USAGE)
-    from rxstream.adapters.terminal.chat import DEFAULT_MODEL, Models, Session, Store
+    from rxstream.adapters.terminal.chat import DEFAULT_MODEL, Models, Session, Store, provider_of
 
-    asking = Models(base_url)
     store = Store()
     path = Path(log_path) if log_path is not None else None
     if resume is not None:
         path = _resumed(store, resume)
     # a chat that goes on has a model already
     goes_on = path is not None and path.exists()
-    asking.check(model or (None if goes_on else DEFAULT_MODEL), tools)
+    asked = model or (None if goes_on else DEFAULT_MODEL)
+    if base_url is not None and asked is None:
+        raise failure.Failure("say with --model whose server --base-url is", failure.USAGE)
+    asking = Models({provider_of(asked): base_url} if asked and base_url else {})
+    screen = not jsonl and _person(sys.stdin) and _person(sys.stdout)
+    given = new or path is not None
+    # with a screen a chat may go on that nobody has named, and has another model
+    asking.check(model if screen and not given else asked, tools)
 
     def opened(path: Path | None) -> Session:
-        return Session(path, asking, model, tools, system=system)
+        return Session(path, asking, model, tools, system=system, addresses=asking.addresses)
 
-    if not jsonl and sys.stdin.isatty() and sys.stdout.isatty():
+    if screen:
         _check_screen()
-        given = new or path is not None
         return interruption.run(_converse(store, path, opened, asking, given))
     session = opened(path)
     question = _question()
@@ -111,6 +116,11 @@ def _resumed(store: Store, chat_id: str) -> Path:
     if not newest:
         raise failure.Failure("there is no chat to go on with: begin one", failure.USAGE)
     return newest[0]
+
+
+def _person(stream: TextIO | None) -> bool:
+    """Whether somebody is there; a standard stream that was closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def _check_screen() -> None:
@@ -133,7 +143,10 @@ async def _converse(
 
     session = None if given else await _unfinished(store, opened)
     if session is None:
-        session = await opened(path or store.fresh()).__aenter__()
+        session = opened(path or store.fresh())
+        if not given:
+            asking.check(session.model)
+        await session.__aenter__()
     screen = ChatScreen(
         session,
         History(state_folder() / "chat_history"),
@@ -193,9 +206,9 @@ def _left(session: Session, store: Store) -> int:
 
 def _question() -> str:
     """What standard input says. Raises `Failure` when that is too much or no text."""
-    if sys.stdin.isatty():
+    if _person(sys.stdin):
         failure.tell("type a question, then Ctrl-D")
-    data = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read(_STDIN_LIMIT + 1)
     if len(data) > _STDIN_LIMIT:
         raise failure.Failure(
             f"standard input has more than {_STDIN_LIMIT >> 20} MB", failure.USAGE

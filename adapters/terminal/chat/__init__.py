@@ -3,7 +3,7 @@
 The parts without a screen are here; `screen` needs the extra `terminal`.
 """
 
-from rxstream.adapters.terminal.chat.answering import DEFAULT_MODEL, Models
+from rxstream.adapters.terminal.chat.answering import DEFAULT_MODEL, Models, provider_of
 from rxstream.adapters.terminal.chat.conversation import Conversation
 from rxstream.adapters.terminal.chat.history import History
 from rxstream.adapters.terminal.chat.session import Session
@@ -18,5 +18,6 @@ __all__ = [
     "Session",
     "Store",
     "Turn",
+    "provider_of",
     "state_folder",
 ]

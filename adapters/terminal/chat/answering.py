@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
@@ -45,24 +45,43 @@ def bound(
     model: str,
     tools: Sequence[str],
     system: str | None,
+    addresses: Mapping[str, str],
 ) -> BoundGraph:
     """The graph for a question. What was said before is in the log already and not written again."""
 
-    def drawn(question: str, model: str, tools: list[str], system: str | None) -> Stream[Any]:
+    def drawn(
+        question: str,
+        model: str,
+        tools: list[str],
+        system: str | None,
+        addresses: dict[str, str],
+    ) -> Stream[Any]:
         return asking(messages, model, tools).named("answer")
 
     drawn.__name__ = NAME
-    return graph(drawn).bind(question=question, model=model, tools=list(tools), system=system)
+    return graph(drawn).bind(
+        question=question,
+        model=model,
+        tools=list(tools),
+        system=system,
+        addresses=dict(addresses),
+    )
+
+
+def provider_of(model: str) -> str:
+    """Whose model it is."""
+    return model.partition(":")[0]
 
 
 class Models:
     """Asks any model, with the tools of `toolbox`, as an agent: it goes on after a crash.
 
-    `base_url` is where the model's server is, if not at home.
+    `addresses` are the servers of providers that are not at home. One provider's server is never told
+    what is for another: its key, and what is said.
     """
 
-    def __init__(self, base_url: str | None = None) -> None:
-        self._base_url = base_url
+    def __init__(self, addresses: MutableMapping[str, str] | None = None) -> None:
+        self.addresses: MutableMapping[str, str] = {} if addresses is None else addresses
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -75,19 +94,15 @@ class Models:
         if model is None:
             return
         self.opened(model)
-        provider, _, name = model.partition(":")
-        if provider == "local" and self._base_url is None:
-            find(name)
+        if provider_of(model) == "local" and "local" not in self.addresses:
+            find(model.partition(":")[2])
             if find_spec("xllamacpp") is None:
                 raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
 
     def opened(self, model: str) -> Model:
         """The model of that name. Raises `AuthorError`."""
-        return open_model(model, **self._options)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {} if self._base_url is None else {"base_url": self._base_url}
+        base_url = self.addresses.get(provider_of(model))
+        return open_model(model, **({} if base_url is None else {"base_url": base_url}))
 
     def __call__(
         self, messages: Sequence[Mapping[str, Any]], model: str, tools: Sequence[str]

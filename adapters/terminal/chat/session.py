@@ -8,7 +8,7 @@ anew. Must not know who shows it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -51,6 +51,7 @@ class Session:
         tools: Sequence[str] = (),
         *,
         system: str | None = None,
+        addresses: MutableMapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.path = path
@@ -59,6 +60,8 @@ class Session:
         self.tools = list(tools)
         self.conversation = Conversation(system)
         self._given = model
+        self._addresses: MutableMapping[str, str] = {} if addresses is None else addresses
+        """Servers of providers, shared with who asks; of a chat that goes on those it had, too."""
         self.shown: list[Turn] = []
         """What there is to see, in order: the turns, and replays of them between."""
         self.changed = changed
@@ -104,6 +107,8 @@ class Session:
             last = _params(records[-1])
             self.model = self._given or str(last.get("model"))
             self.tools = self.tools or list(last.get("tools") or ())
+            for provider, address in (last.get("addresses") or {}).items():
+                self._addresses.setdefault(provider, address)
             self.conversation.system = self.conversation.system or last.get("system")
 
     async def _records(self) -> list[ExecutionRecord]:
@@ -215,7 +220,14 @@ class Session:
 
     def _graph(self, turn: Turn, messages: list[Message], tools: Sequence[str]) -> BoundGraph:
         return answering.bound(
-            self._asking, messages, turn.question, turn.model, tools, self.conversation.system
+            self._asking,
+            messages,
+            turn.question,
+            turn.model,
+            tools,
+            self.conversation.system,
+            # one that has a password in it is given anew each time
+            {name: url for name, url in self._addresses.items() if "@" not in url},
         )
 
     def _before(self, turn: Turn) -> list[Message]:

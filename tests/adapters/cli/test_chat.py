@@ -36,13 +36,13 @@ class Chat:
     def __init__(self, rxstream: Any, provider: Provider, folder: Path) -> None:
         self._rxstream = rxstream
         self._folder = folder
-        self._model = ("--model", "compatible:m", "--base-url", provider.url)
+        self.model: tuple[str, ...] = ("--model", "compatible:m", "--base-url", provider.url)
 
     def start(self, question: bytes, *arguments: str, **options: Any) -> Any:
         path = self._folder / "question"
         path.write_bytes(question)
         with path.open("rb") as stdin:
-            return self._rxstream.start("chat", *self._model, *arguments, stdin=stdin, **options)
+            return self._rxstream.start("chat", *self.model, *arguments, stdin=stdin, **options)
 
     def ask(self, question: bytes, *arguments: str) -> tuple[int, str, str]:
         running = self.start(question, *arguments)
@@ -144,6 +144,32 @@ def test_a_killed_answer_goes_on_and_has_each_word_once(chat: Chat, provider: Pr
     assert chat.ask(b"And?", "--log", "a.db")[:2] == (0, ANSWER)
     told = [m["content"] for m in provider.asked[-1][1]["messages"]]
     assert told == ["Speak.", ANSWER, "And?"]
+
+
+def test_a_chat_that_goes_on_knows_where_its_server_is(chat: Chat, provider: Provider) -> None:
+    half(provider)
+    running = chat.start(b"Speak.", "--log", "a.db")
+    running.until(lambda r: "🌊".encode() in r.out)
+    running.signal(signal.SIGKILL)
+    provider.parts, provider.ending = [transcript()], "well"
+    chat.model = ()
+    assert chat.ask(b"", "--log", "a.db")[:2] == (0, ANSWER)
+
+
+def test_a_server_that_may_be_anybodys_is_asked_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.db").touch()
+    assert main(["chat", "--log", str(tmp_path / "a.db"), "--base-url", "http://x"]) == 2
+    assert "say with --model whose server --base-url is" in capsys.readouterr().err
+
+
+def test_a_standard_input_that_is_closed_holds_no_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["chat", "--model", "openai:m"]) == 2
+    assert "standard input holds no question" in capsys.readouterr().err
 
 
 def test_where_nobody_can_agree_a_tool_is_not_called(chat: Chat, provider: Provider) -> None:

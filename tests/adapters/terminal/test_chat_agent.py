@@ -10,7 +10,7 @@ import pytest
 
 from rxstream.adapters.terminal.chat import Models, Session
 from rxstream.adapters.terminal.chat.blocks import Call, Note
-from rxstream.errors import BadRequest
+from rxstream.errors import AuthorError, BadRequest
 from tests.adapters.terminal.chat_parts import Says, call, done, sandbox, token, until
 
 __all__ = ["sandbox"]
@@ -99,3 +99,10 @@ async def test_a_tool_is_stopped_and_the_model_goes_on() -> None:
 def test_a_tool_nobody_knows_is_refused() -> None:
     with pytest.raises(BadRequest, match="there are bash, files, http_get, screenshot"):
         Models().check("openai:m", ["nope"])
+
+
+def test_the_server_of_one_provider_is_never_asked_for_the_model_of_another() -> None:
+    models = Models({"openai": "http://127.0.0.1:1/v1"})
+    assert models.opened("openai:m").name == "openai:m"
+    with pytest.raises(AuthorError, match="compatible:m is on no server"):
+        models.check("compatible:m")

@@ -32,10 +32,14 @@ async def test_a_question_is_answered_with_what_was_said_before() -> None:
 
 async def test_a_chat_that_is_opened_again_is_what_it_was(tmp_path: Path) -> None:
     long = "Why? " * 2_000  # more than an event shows of a parameter
-    async with Session(tmp_path / "a.db", Scripted(), "local:m", ["f"], system="x") as session:
+    where = {"local": "http://127.0.0.1:1", "openai": "http://me:secret@127.0.0.1:2"}
+    first = Session(tmp_path / "a.db", Scripted(), "local:m", ["f"], system="x", addresses=where)
+    async with first as session:
         session.ask(long)
         await session.wait()
-    async with Session(tmp_path / "a.db", Scripted()) as again:
+    known: dict[str, str] = {}
+    async with Session(tmp_path / "a.db", Scripted(), addresses=known) as again:
+        assert known == {"local": "http://127.0.0.1:1"}, "what holds a password is not kept"
         (turn,) = again.conversation.turns
         assert (turn.question, turn.text, turn.status) == (long, "Yes.", "completed")
         assert (again.model, again.tools, again.conversation.system) == ("local:m", ["f"], "x")
