@@ -24,7 +24,8 @@ class Step:
     """One step of a pipeline: override `run`, and `compensate` if it can be undone.
 
     `async def compensate(self, data, result)` is called when a later step fails for good, with what `run` was
-    given and what it returned; it may be called again after a crash.
+    given and what it returned; of a step with `each` once, with all results. It may be called again after a
+    crash.
     """
 
     name: ClassVar[str | None] = None
