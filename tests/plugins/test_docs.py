@@ -21,6 +21,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     assert shop.startswith("# shop.py\n")
     tmp_path.joinpath("shop.py").write_text(shop)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "shop", raising=False)  # another test's of the same name
     names: dict[str, Any] = {}
     for block in others:
         exec(compile(block, str(PAGE), "exec"), names)
