@@ -61,6 +61,10 @@ class SLO:
                 f"SLO {self.metric}: its limit is a number, its window a number of seconds above 0, and "
                 "`least` at least 1"
             )
+        if self.metric in ("SR", "CR", "asked") and not 0 <= self.threshold <= 1:
+            raise GraphError(
+                f"SLO {self.metric}: its limit is a share, from 0 to 1, not {self.threshold:g}"
+            )
         if not self.name:
             sign = "<=" if self.at_least is None else ">="
             object.__setattr__(self, "name", f"{self.metric} {sign} {self.threshold:g}")

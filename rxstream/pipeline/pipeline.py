@@ -56,6 +56,10 @@ class Pipeline:
         self.name = name
         self.description = description
         self.streaming = Streaming(streaming) if isinstance(streaming, bool) else streaming
+        if not isinstance(self.streaming, Streaming):
+            raise GraphError(
+                f"streaming of pipeline {name!r} is true, false or a Streaming, not {streaming!r}"
+            )
         self.resumable = resumable
         self.resources = dict(resources or {})
         self.slos = _promised(name, slos)

@@ -185,6 +185,7 @@ def test_nothing_is_broken_without_data_or_with_too_little() -> None:
         ({"metric": "SR"}, "give at_least or at_most"),
         ({"metric": "SR", "at_least": 0.5, "at_most": 1}, "give at_least or at_most"),
         ({"metric": "SR", "at_least": float("nan")}, "its limit is a number"),
+        ({"metric": "SR", "at_least": 99}, "a share, from 0 to 1, not 99"),
         ({"metric": "SR", "at_least": 0.5, "window": 0}, "its window a number of seconds above 0"),
         ({"metric": "SR", "at_least": 0.5, "least": 0}, "`least` at least 1"),
         ({"metric": "SR", "at_least": 1, "burn_rate": 2}, "needs a budget"),

@@ -308,6 +308,10 @@ class TestWhatCannotBe:
         with pytest.raises(GraphError, match=said):
             Pipeline("p").add(Load, name="load").add(**{"step": Load, "name": "other", **settings})
 
+    def test_streaming_is_on_or_off_or_its_settings(self) -> None:
+        with pytest.raises(GraphError, match="true, false or a Streaming, not 'yes'"):
+            Pipeline("p", streaming="yes")  # type: ignore[arg-type]  # that is wrong
+
     def test_streaming_needs_room_for_one(self) -> None:
         with pytest.raises(GraphError, match="buffer_size of at least 1"):
             Streaming(buffer_size=0)
