@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import tomllib
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -244,7 +245,11 @@ def _imported(path: str, where: str) -> Any:
     except ImportError as error:
         raise GraphError(f"{where}: {path!r} cannot be imported: {error}") from error
     except Exception as error:  # whatever the module does while it is imported
-        said = f"{type(error).__name__}: {error}"
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        place = (
+            "" if isinstance(error, SyntaxError) else f"{Path(line.filename).name}:{line.lineno}: "
+        )
+        said = f"{place}{type(error).__name__}: {error}"  # a SyntaxError says its line itself
         raise GraphError(f"{where}: {path!r} cannot be imported: {said}") from error
     for part in name.split("."):
         if not hasattr(found, part):

@@ -162,7 +162,7 @@ class TestErrors:
             ),
             (
                 {"step": "tests.pipeline.broken:x"},
-                r"steps\[0\].step: .* imported: ValueError: at im",
+                r"steps\[0\].step: .* broken.py:3: ValueError: at",
             ),
             (
                 {"when": "tests.pipeline.units:nope"},

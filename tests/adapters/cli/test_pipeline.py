@@ -92,8 +92,8 @@ def test_a_pipeline_in_python_is_a_target_too(rxstream: Any) -> None:
         ("flows/wrong.json", "flows/wrong.json: steps[0].each: input should be a valid string"),
         ("flows/steps.py:round", "steps of pipeline 'round' go in a circle: a → b → a; take one `after` "
                                  "away"),
-        ("flows/raises.json", "target 'flows/raises.json' cannot be imported: flows/broken.py:1: "
-                              "ValueError: no luck"),
+        ("flows/raises.json", "flows/raises.json: steps[0].step: 'broken:Step' cannot be imported: "
+                              "broken.py:1: ValueError: no luck"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_one_line(rxstream: Any, target: str, line: str) -> None:
