@@ -116,6 +116,8 @@ class Cut:
             unit.is_touched = True  # for ever: whatever it still does concerns nobody
         self._touched = [unit for unit in self._touched if unit not in units]
         self._forgotten.update(nodes)
+        # one that ended with what came before a restart was never opened here
+        self._runtime.begun.difference_update(nodes)
         for node in nodes:
             self._stored.pop(node, None)
             for part in self._parts.get(node, ()):

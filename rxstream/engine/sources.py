@@ -182,7 +182,8 @@ class TaskUnit(Unit):
 
     def step(self) -> bool:
         credit = self.credit()
-        if self._task is None and not self._over:
+        # what came before a restart goes on first, as the batch it was, not as one with what follows
+        if self._task is None and not self._over and not self._inbox:
             if credit > 0:
                 self.wanted = min(BATCH, credit)
                 self.runtime.node_started(self.node)
