@@ -28,7 +28,7 @@ from rxstream.adapters.terminal.chat.questions import how_to_answer, value_of
 from rxstream.adapters.terminal.chat.session import Session
 from rxstream.adapters.terminal.chat.widgets import TurnView
 from rxstream.adapters.terminal.text import one_line, printable
-from rxstream.errors import BadRequest, RxStreamError
+from rxstream.errors import BadRequest, InvalidParameters, RxStreamError
 
 DRAW_S: Final = 0.05
 """Seconds between two drawings while something changes."""
@@ -200,8 +200,8 @@ class ChatScreen(App[None]):
                 if turn.percentage is not None and turn.tokens == 0:
                     left.append(f" {turn.percentage:.0f} %", "cyan")
             left.append("  esc stops", "dim")
-            if self._waiting:
-                left.append(f"  {len(self._waiting)} next", "dim")
+            if coming := len(turn.joining) + len(self._waiting):
+                left.append(f"  {coming} next", "dim")
         elif self._told:
             left.append(self._told, "yellow")
         turns = self.session.conversation.turns
@@ -259,6 +259,9 @@ class ChatScreen(App[None]):
     async def _answer(self, request: Request, value: Any) -> None:
         try:
             await self.session.answer(request.id, value)
+        except InvalidParameters as error:
+            why = f"{how_to_answer(request)} is wanted" if request.yes_or_no else error.message
+            await self.say(f"that is no answer: {why}", error=True)
         except RxStreamError as error:
             await self.say(f"that is no answer: {error.message}", error=True)
         self._changed()
@@ -295,8 +298,11 @@ class ChatScreen(App[None]):
     def action_stop(self) -> None:
         """End the answer, keep what came."""
         # what was to come next is not lost
-        if self._waiting:
-            self._prompt.text = "\n".join([*self._waiting, self._prompt.text]).strip()
+        turn = self.session.turn
+        joining = [] if turn is None or turn.replayed else turn.joining
+        if coming := [*joining, *self._waiting]:
+            self._prompt.text = "\n".join([*coming, self._prompt.text]).strip()
+            joining.clear()
             self._waiting.clear()
         self.session.cancel()
         self._changed()

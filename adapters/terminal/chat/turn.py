@@ -47,6 +47,8 @@ class Turn:
         self.blocks: list[Block] = []
         self.requests: dict[str, Request] = {}
         """Questions to the person that are open, oldest first."""
+        self.joining: list[str] = []
+        """What the person sent meanwhile and the model was not told yet."""
         self.doing = ""
         """What it is busy with, in words of the model's or a tool's."""
         self.percentage: float | None = None
@@ -167,6 +169,7 @@ class Turn:
             )
             self._answer = len(self.blocks)
         elif kind == "message":
+            del self.joining[:1]
             self._close()
             self.blocks.append(Note("user", str(element.get("content", ""))))
             self._answer = len(self.blocks)
@@ -237,6 +240,8 @@ class Turn:
             # what was asked about is seen beside it
             asked = request.message.partition("\n")[0]
             self.blocks.append(Note("info", f"{asked} {shown}"))
+        elif data.get("request_id") is None and isinstance(data.get("value"), str):
+            self.joining.append(data["value"])
         if not self.requests and self.status == "waiting":
             self.status = "running"
 

@@ -75,8 +75,10 @@ async def test_a_message_that_is_typed_meanwhile_joins_the_next_turn() -> None:
         turn = session.ask("Count.")
         await until(lambda: turn.text == "One.")
         assert await session.send("And further!")
+        await until(lambda: turn.joining == ["And further!"])
         hold.set()
         await session.wait()
+        assert turn.joining == []
     assert [m["content"] for m in model.questions[1].messages] == ["Count.", "One.", "And further!"]
     assert (turn.text, turn.status) == ("One.\n\nTwo.", "completed")
     assert [b.text for b in turn.blocks if isinstance(b, Note)] == ["And further!"]

@@ -20,6 +20,7 @@ from rxstream.adapters.terminal.chat.widgets import AnswerView, NoteView, TurnVi
 from rxstream.stream import Stream
 from tests.adapters.terminal.chat_parts import (
     Counting,
+    Says,
     Scripted,
     call,
     done,
@@ -28,6 +29,7 @@ from tests.adapters.terminal.chat_parts import (
     token,
     until,
 )
+from tests.adapters.terminal.test_chat_agent import Asking
 
 WRONG = {"kind": "world", "code": "wrong", "message": "bad"}
 
@@ -232,6 +234,24 @@ async def test_what_was_to_come_next_is_typed_again_when_the_answer_is_stopped()
         await chat.sees("1 next")
         await chat.pilot.press("escape")
         await until(lambda: chat.screen.query_one(Prompt).text == "Second")
+
+
+async def test_what_was_to_join_is_typed_again_when_the_answer_is_stopped() -> None:
+    async with chatting(Asking(Says([token("One."), asyncio.Event(), done()]))) as chat:
+        await chat.type("First")
+        await chat.sees("One.")
+        await chat.type("Second")
+        await chat.sees("1 next")
+        await chat.pilot.press("escape")
+        await until(lambda: chat.screen.query_one(Prompt).text == "Second")
+
+
+async def test_what_is_neither_yes_nor_no_is_said() -> None:
+    async with chatting(Asks(bool)) as chat:
+        await chat.type("Do it")
+        await chat.sees("? Which one?")
+        await chat.type("maybe")
+        await chat.sees("that is no answer: y or n is wanted")
 
 
 async def test_what_is_no_answer_is_said_and_the_question_stays() -> None:
