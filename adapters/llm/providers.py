@@ -26,6 +26,7 @@ from rxstream.models import Model, Tell
 
 KEY_VARIABLES: Final[Mapping[str, str]] = {
     "anthropic": "ANTHROPIC_API_KEY",
+    "compatible": "COMPATIBLE_API_KEY",
     "gemini": "GEMINI_API_KEY",
     "ollama": "OLLAMA_API_KEY",
     "openai": "OPENAI_API_KEY",
