@@ -49,7 +49,7 @@ class AgentSettings:
 
     def arguments(self) -> dict[str, Any]:
         """What the graph shows."""
-        name = self.model if isinstance(self.model, str) else self.model.name
+        name = self.model if isinstance(self.model, str) else open_model(self.model).name
         said: dict[str, Any] = {"model": name, "messages": list(self.messages)}
         if len(self.tools):
             said["tools"] = [each.name for each in self.tools]

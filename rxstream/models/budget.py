@@ -53,8 +53,10 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("tokens", "seconds", "cost", "turns"):
             limit = getattr(self, name)
-            if limit is not None and not 0 < limit < math.inf:
-                raise AuthorError(f"a budget of {limit} {name} is none: give a number above 0")
+            if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
+                raise AuthorError(
+                    f"a budget of {str(limit)[:80]} {name} is none: give a number above 0"
+                )
         if self.cost is not None and self.prices is None:
             raise AuthorError(
                 "a budget of cost needs to know what tokens cost: Budget(cost=…, prices=Prices(…, …))"

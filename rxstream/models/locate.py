@@ -21,6 +21,10 @@ def open_model(name: str | Model, **options: Any) -> Model:
     `options` go to the provider (`base_url`, `api_key`, …). Raises `AuthorError` for a provider nobody knows.
     """
     if not isinstance(name, str):
+        if not callable(getattr(name, "answer", None)):
+            raise AuthorError(
+                f"a {type(name).__name__} is no model: write PROVIDER:NAME, or give a rxstream.models.Model"
+            )
         return name
     provider, _, model = name.partition(":")
     known = _providers()

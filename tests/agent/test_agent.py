@@ -14,7 +14,7 @@ import rxstream as rxs
 from rxstream.agent import agent
 from rxstream.codec import Binary
 from rxstream.errors import AuthorError, WorldError
-from rxstream.models import Element
+from rxstream.models import Budget, Element
 from rxstream.testing import virtual_time
 from rxstream.tools import ToolContext, ToolResult, tool
 from tests.agent.running import started
@@ -301,6 +301,10 @@ async def test_pictures_and_other_parts_are_given_to_the_model_as_they_are() -> 
 def test_what_is_no_message_no_model_or_no_tool_is_refused() -> None:
     with pytest.raises(AuthorError, match="a text or a list of messages, not a int"):
         agent(3)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(AuthorError, match="a int is no model: write PROVIDER:NAME"):
+        agent("x", model=3)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(AuthorError, match="a budget of many tokens is none"):
+        Budget(tokens="many")  # type: ignore[arg-type]  # what is refused
     with pytest.raises(AuthorError, match="message 0 is not one: it is "):
         agent([{"role": "boss", "content": "x"}])
     with pytest.raises(AuthorError, match="the content of message 0 is neither"):
