@@ -151,7 +151,8 @@ async def _until(answer: asyncio.Future[None], expires_at: datetime | None) -> N
 
 def _checked(adapter: TypeAdapter[Any], value: Any) -> Any:
     try:
-        return adapter.validate_python(value)
+        # as JSON and strictly: what is recorded has to fit the schema that was told
+        return adapter.validate_json(orjson.dumps(value), strict=True)
     except ValidationError as error:
         detail = [
             {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -36,6 +38,46 @@ async def question(execution: rxs.Execution, count: int = 1) -> Any:
     while len(execution.questions) < count:  # noqa: ASYNC110  # virtual time
         await asyncio.sleep(0.01)
     return execution.questions[-1]
+
+
+class Choice(Enum):
+    """One of two."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@virtual_time
+@pytest.mark.parametrize(
+    ("kind", "fits", "meant", "wrong"),
+    [
+        (bool, True, True, ["yes", 1]),
+        (int, 5, 5, [True, "5", 5.5]),
+        (float, 5, 5.0, ["5"]),
+        (date, "2026-11-21", date(2026, 11, 21), [20260.5, "tomorrow"]),
+        (Choice, "left", Choice.LEFT, ["up"]),
+        (list[int], [1], [1], [["1"], 1]),
+        (Verdict, {"good": True}, Verdict(good=True), [{"good": "true"}]),
+    ],
+)
+async def test_an_answer_has_to_fit_the_schema_that_was_told(
+    kind: Any, fits: Any, meant: Any, wrong: list[Any]
+) -> None:
+    async def asks(_: int) -> bool:
+        return bool(await rxs.ask(kind, "well?") == meant)
+
+    @rxs.graph
+    def asking() -> rxs.Stream[bool]:
+        return rxs.of(0).map_async(asks)
+
+    async with rxs.Engine() as engine:
+        execution = await engine.start(asking)
+        asked = await question(execution)
+        for value in wrong:
+            with pytest.raises(InvalidParameters, match="value"):
+                await execution.answer(asked.request_id, value)
+        await execution.answer(asked.request_id, fits)
+        assert await execution.result() is True
 
 
 class TestOneQuestion:
