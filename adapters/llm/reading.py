@@ -62,16 +62,19 @@ class EventReader:
 
     @property
     def malformed(self) -> int:
-        return self._skipping.count + self._events.ignored
+        return self._skipping.count
 
     def skip(self, why: Exception) -> None:
         self._skipping(None, why)
 
     def feed(self, chunk: bytes, said: list[Said]) -> None:
         events: deque[Any] = deque()
+        ignored = self._events.ignored
         try:
             self._events.feed(chunk, events)
         finally:
+            for _ in range(self._events.ignored - ignored):
+                self.skip(WorldError("a line is not UTF-8, or no field of an event"))
             # also those before a line that is too long
             for event in events:
                 self._event(event, said)

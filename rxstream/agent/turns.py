@@ -114,7 +114,8 @@ class Turns:
 
     def _begin_turn(self) -> None:
         self._memory.turn += 1
-        self._memory.ended = {}
+        skipped = self._memory.ended.get("metadata", {}).get("malformed", 0)
+        self._memory.ended = {"metadata": {"malformed": skipped}} if skipped else {}
         self._memory.stand("asking")
         self._unit.touch()
 
@@ -223,10 +224,11 @@ class Turns:
         prompt = usage.get("prompt_tokens")
         if shown is not None and prompt and shown.after:
             memory.factor *= prompt / shown.after
-        memory.ended = {
-            "finish_reason": done.get("finish_reason"),
-            "metadata": {k: v for k, v in metadata.items() if k in ("model", "cut")},
-        }
+        kept = {k: v for k, v in metadata.items() if k in ("model", "cut")}
+        skipped = memory.ended.get("metadata", {}).get("malformed", 0)
+        if skipped := skipped + metadata.get("malformed", 0):  # of all turns
+            kept["malformed"] = skipped
+        memory.ended = {"finish_reason": done.get("finish_reason"), "metadata": kept}
         memory.stand("answered")
         return {
             "type": "turn",

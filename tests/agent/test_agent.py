@@ -327,3 +327,33 @@ def test_the_graph_shows_the_model_and_the_tools_by_name() -> None:
     assert node.arguments["tools"] == ["wait"]
     assert node.arguments["stay"] is True
     assert not working.build().obstacles
+
+
+class Garbled:
+    """A model whose first two answers lost pieces on the way."""
+
+    name = "test:garbled"
+
+    def __init__(self) -> None:
+        self.lost = [1, 2, 0]
+
+    async def answer(self, question: Any, delivered: Any = None, tell: Any = None) -> Any:
+        lost, last = self.lost.pop(0), not self.lost
+        if not last:
+            yield [{"type": "tool_call", "id": str(lost), "name": "none", "arguments": {}}]
+        yield [
+            {
+                "type": "done",
+                "text": "",
+                "usage": None,
+                "timings": {},
+                "finish_reason": "stop",
+                "metadata": {"malformed": lost},
+            }
+        ]
+
+
+@virtual_time
+async def test_pieces_of_answers_that_could_not_be_read_are_counted_over_all_turns() -> None:
+    found = await all_of(agent("hi", model=Garbled()))
+    assert found[-1]["metadata"]["malformed"] == 3

@@ -227,6 +227,9 @@ class Turn:
                 self.usage[name] = before + value
         if kind == "done" and element.get("finish_reason") == "length":
             self.blocks.append(Note("info", "cut: the longest answer that was allowed"))
+        if kind == "done" and (skipped := (element.get("metadata") or {}).get("malformed")):
+            pieces = "piece" if skipped == 1 else "pieces"
+            self.blocks.append(Note("info", f"{skipped} {pieces} could not be read and left out"))
         if "completion_tokens" in self.usage:
             self._characters_counted = self._characters
         self._answer = len(self.blocks)
