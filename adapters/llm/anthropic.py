@@ -18,6 +18,7 @@ from rxstream.adapters.llm.messages import (
     carried,
     checked,
     encoded,
+    in_turns,
     looked_through,
     parted,
     with_options,
@@ -47,17 +48,10 @@ class AnthropicMessages:
     def body(self, model: str, question: Question) -> Mapping[str, Any]:
         """The JSON of the request. Messages of one role that follow each other become one."""
         system, said = parted(looked_through(question.messages, images_of=("user", "tool")))
-        messages: list[dict[str, Any]] = []
-        for each in said:
-            role = "assistant" if each.role == "assistant" else "user"
-            blocks = _blocks(each)
-            if messages and messages[-1]["role"] == role:
-                messages[-1]["content"] += blocks
-            elif blocks:
-                messages.append({"role": role, "content": blocks})
+        turns = in_turns(said, "assistant", _blocks)
         body: dict[str, Any] = {
             "model": model,
-            "messages": messages,
+            "messages": [{"role": role, "content": blocks} for role, blocks in turns],
             "max_tokens": question.max_tokens or MAX_TOKENS,
             "stream": True,
         }

@@ -19,6 +19,7 @@ from rxstream.adapters.llm.messages import (
     carried,
     checked,
     encoded,
+    in_turns,
     looked_through,
     parted,
     provided,
@@ -46,15 +47,10 @@ class Gemini:
     def body(self, model: str, question: Question) -> Mapping[str, Any]:
         """The JSON of the request. Messages of one role that follow each other become one."""
         system, said = parted(looked_through(question.messages, images_of=("user",)))
-        contents: list[dict[str, Any]] = []
-        for each in said:
-            role = "model" if each.role == "assistant" else "user"
-            parts = _parts(each)
-            if contents and contents[-1]["role"] == role:
-                contents[-1]["parts"] += parts
-            elif parts:
-                contents.append({"role": role, "parts": parts})
-        body: dict[str, Any] = {"contents": contents}
+        turns = in_turns(said, "model", _parts)
+        body: dict[str, Any] = {
+            "contents": [{"role": role, "parts": parts} for role, parts in turns]
+        }
         if system:
             body["systemInstruction"] = {"parts": [{"text": system}]}
         if question.tools:

@@ -8,7 +8,7 @@ not know any provider.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,6 +120,21 @@ def parted(said: Sequence[Said]) -> tuple[str, list[Said]]:
     """The texts of the system in one, and the rest, for providers that take them apart."""
     system = "\n\n".join(each.text for each in said if each.role == "system")
     return system, [each for each in said if each.role != "system"]
+
+
+def in_turns(
+    said: Sequence[Said], assistant: str, parts: Callable[[Said], list[dict[str, Any]]]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Roles and parts, where a provider knows two roles that take turns: messages of one become one."""
+    turns: list[tuple[str, list[dict[str, Any]]]] = []
+    for each in said:
+        role = assistant if each.role == "assistant" else "user"
+        made = parts(each)
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(made)
+        elif made:
+            turns.append((role, made))
+    return turns
 
 
 def checked(tools: Sequence[ToolSpec]) -> list[ToolSpec]:
