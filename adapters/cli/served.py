@@ -94,5 +94,5 @@ class Served:
         except (ValueError, KeyError, TypeError):
             pass  # not a rxstream server, or something before it
         if code == "unknown_execution":
-            message += f" at {self.url}: rxstream watch takes an execution's id"
+            message += f" at {self.url}: what is asked for is an execution's id"
         return Refused(message, USAGE if code in _WRONG_USE else FAILED, code)

@@ -121,12 +121,18 @@ class Pipeline:
                 f"{place}; give one another name",
                 where=place,
             )
-        if concurrency < 1:
-            raise GraphError(f"step {known!r}: concurrency is at least 1, not {concurrency}")
-        if timeout is not None and not 0 < timeout < math.inf:
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise GraphError(f"step {known!r}: concurrency is at least 1, not {concurrency!r}")
+        if timeout is not None and not (
+            isinstance(timeout, int | float) and 0 < timeout < math.inf
+        ):
             raise GraphError(
-                f"step {known!r}: timeout is a number of seconds above 0, not {timeout}"
+                f"step {known!r}: timeout is a number of seconds above 0, not {timeout!r}"
             )
+        if not (when is None or isinstance(when, str) or callable(when)):
+            raise GraphError(f"step {known!r}: when is a function or a key, not {when!r}")
+        if not (each is None or isinstance(each, str)):
+            raise GraphError(f"step {known!r}: each is the key of a list, not {each!r}")
         letters = as_dead_letters(known, dead_letters)
         if letters is not None and each is None:
             raise GraphError(f"step {known!r}: dead_letters are for a step with `each`")

@@ -32,8 +32,8 @@ class Retry:
     only: Failure | Collection[Failure] | None = None
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise GraphError(f"retry needs at least one attempt, not {self.attempts}")
+        if not isinstance(self.attempts, int) or self.attempts < 1:
+            raise GraphError(f"retry needs at least one attempt, not {self.attempts!r}")
         for name, value, least in (
             ("first", self.first, 0),
             ("factor", self.factor, 1),

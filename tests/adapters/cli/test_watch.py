@@ -125,7 +125,7 @@ def test_an_unknown_id_is_one_line(rxstream: Any, server: Any) -> None:
     assert (status, out) == (1, "")
     assert said == [
         f"rxstream: no execution has the id 'nope' at {server.url}: "
-        "rxstream watch takes an execution's id"
+        "what is asked for is an execution's id"
     ]
 
 
