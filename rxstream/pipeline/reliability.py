@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, ClassVar, Final, Self
@@ -61,14 +61,14 @@ class _Run:
         self.asked = False
 
     def sums(self) -> _Sums:
-        """What it adds to those that ended."""
+        """What it adds to the sums."""
         good = sum(self.steps.values())
         return _Sums(1, len(self.steps), good, len(self.undone), self.retries, self.asked)
 
 
 @dataclass(slots=True)
 class _Sums:
-    """What ended executions add up to."""
+    """What executions add up to."""
 
     executions: int = 0
     steps: int = 0
@@ -78,8 +78,8 @@ class _Sums:
     asked: int = 0
 
     def add(self, other: _Sums, sign: int = 1) -> None:
-        for name, value in zip(self.__slots__, astuple(other), strict=True):
-            setattr(self, name, getattr(self, name) + sign * value)
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + sign * getattr(other, name))
 
     def shares(self) -> dict[str, float | None]:
         return {
@@ -141,7 +141,7 @@ class Reliability(Sink[StreamEvent]):
         for event in events:
             if event.sequence is None or event.execution_id in self._ended:
                 continue
-            run = self._runs.setdefault(event.execution_id, _Run())
+            run = self._run(event.execution_id)
             if event.sequence <= run.last:
                 continue
             run.last = event.sequence
@@ -155,46 +155,48 @@ class Reliability(Sink[StreamEvent]):
     ) -> None:
         """Fold one fact, which was not folded before."""
         self._last = at if self._last is None else max(self._last, at)
-        run = self._runs.setdefault(execution_id, _Run())
+        run = self._run(execution_id)
         if event_type in TERMINAL:
             self._end(execution_id, run, at)
         else:
+            # only what this one adds: many may run, and a judge asks after each fact
+            self._sums.add(run.sums(), -1)
             self._fold(run, event_type, step, data, at)
+            self._sums.add(run.sums())
 
     def report(self) -> ReliabilityReport:
         """What can be said now."""
-        now = self._now()
+        self._forget_old()
         return ReliabilityReport(
-            executions=now.executions,
-            steps=now.steps,
+            executions=self._sums.executions,
+            steps=self._sums.steps,
             TCL=self._calls.spread(),
             WCT=self._durations.spread(),
-            **now.shares(),
+            **self._sums.shares(),
         )
 
     def share(self, figure: str) -> float | None:
         """`SR`, `CR`, `retries` or `asked` of the report."""
-        return self._now().shares()[figure]
+        self._forget_old()
+        return self._sums.shares()[figure]
 
     @property
     def executions(self) -> int:
         """How many count."""
         self._forget_old()
-        return self._sums.executions + len(self._runs)
+        return self._sums.executions
 
     def durations(self, figure: str) -> Durations:
         """What `TCL` or `WCT` is of."""
         self._forget_old()
         return self._calls if figure == "TCL" else self._durations
 
-    def _now(self) -> _Sums:
-        """With what the executions that run add."""
-        self._forget_old()
-        now = _Sums()
-        now.add(self._sums)
-        for run in self._runs.values():
-            now.add(run.sums())
-        return now
+    def _run(self, execution_id: str) -> _Run:
+        run = self._runs.get(execution_id)
+        if run is None:
+            run = self._runs[execution_id] = _Run()
+            self._sums.add(run.sums())
+        return run
 
     def _forget_old(self) -> None:
         if self._window is None or self._last is None:
@@ -236,10 +238,8 @@ class Reliability(Sink[StreamEvent]):
     def _end(self, execution_id: str, run: _Run, at: datetime) -> None:
         if run.began is not None:
             self._durations.add(at, _ms(run.began, at))
-        ended = run.sums()
-        self._sums.add(ended)
         if self._window is not None:
-            heappush(self._leaving, (at, self._count, ended))
+            heappush(self._leaving, (at, self._count, run.sums()))
             self._count += 1
             if len(self._leaving) > MOST_DURATIONS:
                 self._sums.add(heappop(self._leaving)[2], -1)
