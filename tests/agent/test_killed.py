@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 import rxstream as rxs
+from tests.adapters.llm.provider import listening
 from tests.agent.scripted import results, text_of
 
 LIVING = Path(__file__).with_name("living.py")
@@ -61,16 +62,8 @@ class Server:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Server]:
     server = Server()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.answer)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    async with listening(server.answer) as server.url:
         yield server
-    finally:
-        await runner.cleanup()
 
 
 async def test_killed_in_an_answer_and_in_a_call_it_shows_nothing_and_sends_nothing_twice(

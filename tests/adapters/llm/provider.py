@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -72,16 +72,23 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Provider]:
-    provider = Provider()
+async def listening(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """Answers chat completions by a function; the base URL. One whose client leaves is cancelled."""
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", provider.answer)
+    app.router.add_post("/v1/chat/completions", answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        yield provider
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Provider]:
+    provider = Provider()
+    async with listening(provider.answer) as provider.url:
+        yield provider

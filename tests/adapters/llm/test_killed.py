@@ -14,7 +14,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from tests.adapters.llm.provider import chunk
+from tests.adapters.llm.provider import chunk, listening
 from tests.adapters.llm.reader import Reader
 
 ANSWERING = Path(__file__).with_name("answering.py")
@@ -56,16 +56,8 @@ class Slow:
 @asynccontextmanager
 async def slow() -> AsyncIterator[Slow]:
     serving = Slow()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", serving.answer)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        serving.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    async with listening(serving.answer) as serving.url:
         yield serving
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize(("provider", "kills"), [("local", [25, 20]), ("openai", [40])])
