@@ -2,6 +2,8 @@
 
 import asyncio
 import enum
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -88,6 +90,38 @@ def blocks() -> Any:
         yield 1
         time.sleep(60)
         yield 2
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def unheard(blocking: bool) -> Any:
+    """Waits where the loop's thread is kept from signals, so that the system gives them to another one."""
+
+    async def numbers() -> AsyncIterator[Any]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield 1
+        await asyncio.sleep(0.5)
+        os.write(2, b"here")
+        if blocking:
+            time.sleep(60)  # noqa: ASYNC251
+        await asyncio.sleep(60)
+
+    return rxstream.source(numbers).named("numbers")
+
+
+@rxstream.graph
+def forks() -> Any:
+    """Ends a copy of itself by a signal; tells the copy's status when its own time would be over."""
+
+    async def numbers() -> AsyncIterator[Any]:
+        child = os.fork()
+        if not child:
+            time.sleep(60)  # noqa: ASYNC251
+        os.kill(child, signal.SIGTERM)
+        _, status = os.waitpid(child, 0)  # noqa: ASYNC222
+        await asyncio.sleep(2)
+        yield os.waitstatus_to_exitcode(status)
 
     return rxstream.source(numbers).named("numbers")
 

@@ -27,6 +27,17 @@ def test_a_run_is_cancelled_and_its_ending_is_told(rxstream: Any, signum: int, s
     assert running.said == []
 
 
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_signal_that_another_thread_was_given_ends_it_as_well(
+    rxstream: Any, blocking: bool
+) -> None:
+    running = rxstream.start("run", "graphs.py:unheard", "-p", f"blocking={blocking}", "--jsonl")
+    running.until(lambda r: r.err == b"here")
+    assert running.signal(INTERRUPT) < 2
+    assert running.end() == 130
+    assert blocking or running.events[-1]["event_type"] == "pipeline_cancelled"
+
+
 @pytest.mark.parametrize("graph", ["blocks", "refuses_to_close"])
 def test_code_that_does_not_return_does_not_hold_it(rxstream: Any, graph: str) -> None:
     running = rxstream.start("run", f"graphs.py:{graph}", "--jsonl")
@@ -51,6 +62,13 @@ def _handled(running: Any) -> bool:
     with open(f"/proc/{running.process.pid}/status", encoding="ascii") as file:
         pending = next(line for line in file if line.startswith("ShdPnd")).split()[1]
     return not int(pending, 16) & 1 << (INTERRUPT - 1)
+
+
+def test_a_forked_copy_dies_by_its_own_signal_and_the_command_goes_on(rxstream: Any) -> None:
+    running = rxstream.start("run", "graphs.py:forks", "--jsonl")
+    assert running.end() == 0
+    outputs = [e["data"] for e in running.events if e["event_type"] == "step_output"]
+    assert outputs == [-signal.SIGTERM]
 
 
 def test_while_a_target_is_imported(rxstream: Any) -> None:
