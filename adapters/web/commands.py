@@ -146,7 +146,8 @@ async def describe(
 ) -> dict[str, Any]:
     """An execution as clients see it; `result` or `error` is there once it has ended.
 
-    `queue` is where those stand that wait, as the engine says it.
+    `queue` is where those stand that wait, as the engine says it; `inputs` is what can be answered, and
+    `listens` who takes what is sent.
     """
     try:
         head = await engine.log.head(record.execution_id)
@@ -163,6 +164,8 @@ async def describe(
     }
     if record.status == "waiting":
         told["inputs"] = questions(engine, record.execution_id)
+    if record.ended_at is None and (nodes := listens(engine, record.execution_id)):
+        told["listens"] = nodes
     if record.execution_id in queue:
         told["queue"] = queue[record.execution_id]
     if record.status == "completed":
@@ -179,6 +182,14 @@ def questions(engine: Engine, execution_id: str) -> list[dict[str, Any]]:
     except UnknownExecution:
         return []
     return [{**q.describe(), "expires_at": _time(q.expires_at)} for q in open_ones]
+
+
+def listens(engine: Engine, execution_id: str) -> list[str]:
+    """The nodes of an execution of this process that take what is sent to them now."""
+    try:
+        return engine.execution(execution_id).listens
+    except UnknownExecution:
+        return []
 
 
 def bottleneck(engine: Engine, execution_id: str) -> dict[str, Any] | None:

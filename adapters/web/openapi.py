@@ -280,6 +280,12 @@ def _schemas() -> Schema:
             ),
         },
     }
+    question = {
+        "request_id": _TEXT,
+        "message": _TEXT,
+        "schema": record,
+        "expires_at": {"type": ["string", "null"], "format": "date-time"},
+    }
     seconds = {"type": "number", "minimum": 0}
     bottleneck = {
         "node": nullable,
@@ -309,6 +315,8 @@ def _schemas() -> Schema:
             {
                 **execution,
                 "queue": _object(queue, *queue),
+                "inputs": {"type": "array", "items": _object(question, *question)},
+                "listens": {"type": "array", "items": _TEXT},
                 "bottleneck": _object(bottleneck, *bottleneck),
                 "tallies": {"type": "object", "additionalProperties": {"type": "number"}},
                 "result": anything,

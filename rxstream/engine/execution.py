@@ -190,6 +190,11 @@ class Execution:
             raise NobodyListens("the execution is queued: send when it runs")
         await self._steering.send(value, to, by)
 
+    @property
+    def listens(self) -> list[str]:
+        """The nodes that `send` reaches now, by id."""
+        return self._steering.listening
+
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
 

@@ -69,6 +69,11 @@ class Steering:
 
     # -- for the execution ---------------------------------------------------------------------
 
+    @property
+    def listening(self) -> list[str]:
+        """The nodes that take what is sent now."""
+        return [] if self._closed else [unit.node.id for unit in self._listeners]
+
     def launched(self) -> None:
         """Its nodes are there."""
         self._launched.set()

@@ -101,13 +101,23 @@ async def test_what_nobody_asked_for_is_sent_over_http_and_the_websocket(
     url: str, http: Http, agent: rxs.Execution
 ) -> None:
     address = f"{url}/api/executions/{agent.id}/inputs"
-    status, told = await posted(http, address, "over http")
-    assert (status, told["execution_id"]) == (202, agent.id)
+    status, accepted = await posted(http, address, "over http")
+    assert (status, accepted["execution_id"]) == (202, agent.id)
     async with http.ws_connect(f"{url}/ws") as ws:
         said = {"type": "answer", "execution_id": agent.id, "value": "over a socket", "to": "agent"}
         await ws.send_json(said)
         assert (await ws.receive_json())["type"] == "answered"
     assert await messages_of(agent, 2) == ["over http", "over a socket"]
+
+
+async def test_who_takes_what_is_sent_is_told_while_it_does(
+    url: str, http: Http, agent: rxs.Execution
+) -> None:
+    await agent.send("hello")
+    assert (await told(http, url, agent))["listens"] == ["agent"]
+    agent.cancel()
+    await agent.wait()
+    assert "listens" not in await told(http, url, agent)
 
 
 async def test_what_an_agent_cannot_take_is_said(
