@@ -11,6 +11,7 @@ import hashlib
 import re
 from functools import cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _MEDIA_TYPE: Final = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w.+-]+)*", re.ASCII)
 _SHOWN: Final = ("image/", "audio/", "video/", "text/plain", "application/json")
 _NONE: Final = "'none'"
+_PART: Final = re.compile(
+    rb'<link rel="stylesheet" href="([a-z]+\.css)">|<script src="([a-z]+\.js)"></script>'
+)
 _SCRIPT: Final = re.compile(rb"<script(?:\s[^>]*)?>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 
 
@@ -55,10 +59,10 @@ class Site:
 
     @cached_property
     def _page(self) -> tuple[bytes, str]:
-        file = resources.files("rxstream.adapters.web") / "page.html"
-        if not file.is_file():
+        folder = resources.files("rxstream.adapters.web") / "page"
+        if not folder.is_dir():
             raise NotFound("this installation has no page")
-        html = file.read_bytes()
+        html = put_together(folder)
         return html, content_policy(html)
 
     async def blob(self, request: web.Request) -> web.StreamResponse:
@@ -112,6 +116,18 @@ class Site:
         """This API, described."""
         base = request.path.removesuffix("/openapi.json")
         return respond(document(base or "/"))
+
+
+def put_together(folder: Traversable) -> bytes:
+    """The page with its styles and scripts in it: one answer, right below any prefix."""
+
+    def inlined(named: re.Match[bytes]) -> bytes:
+        style, script = named.groups()
+        if style:
+            return b"<style>\n%s</style>" % (folder / style.decode()).read_bytes()
+        return b"<script>\n%s</script>" % (folder / script.decode()).read_bytes()
+
+    return _PART.sub(inlined, (folder / "index.html").read_bytes())
 
 
 def content_policy(html: bytes) -> str:

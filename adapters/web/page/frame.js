@@ -1,0 +1,36 @@
+"use strict";
+/* ---------- one frame ---------- */
+const TONES = { connecting: "busy", live: "good", waiting: "warn", ended: "", failed: "bad", idle: "" };
+let linkText = "", listFailed = false;
+function paintLink() {
+  let text = { connecting: "connecting", live: "live · " + feed.via, ended: "ended · everything was read", failed: "cannot be followed", idle: "nothing to follow" }[feed.state];
+  if (feed.state === "waiting") text = "reconnecting in " + Math.max(0, Math.ceil((feed.retryAt - Date.now()) / 1000)) + " s";
+  let mood = TONES[feed.state];
+  if ((feed.state === "idle" || feed.state === "ended") && listFailed) { text = "the server does not answer"; mood = "bad"; }
+  if (text !== linkText) { linkText = text; put($("link"), text); $("link").dataset.tone = mood; }
+  $("link").dataset.state = feed.state;
+  $("again").hidden = feed.state !== "waiting";
+}
+function paint() {
+  requestAnimationFrame(paint);
+  paintLink();
+  if (!run) return;
+  const running = run.began && !run.ended && !ENDED.has(run.status);
+  if (running) put($("elapsed"), duration(Date.now() - run.began));
+  if (!dirty) return;
+  dirty = false;
+  $("nothing").hidden = true;
+  for (const id of ["head", "graph-panel", "events-panel"]) $(id).hidden = false;
+  put($("title"), run.graph || "…"); document.title = (run.graph ? run.graph + " · " : "") + "rxstream";
+  put($("status"), run.status || "…"); $("status").dataset.status = run.status;
+  put($("count"), number(run.last) + (run.last === 1 ? " event" : " events")); put($("ident"), run.id);
+  put($("params"), run.params ? cut(Object.entries(run.params).filter(([, v]) => v !== null).map(([k, v]) => k + "=" + show(v, 60)).join(" "), 160) : "");
+  if (run.began && run.ended) put($("elapsed"), duration(run.ended - run.began));
+  $("cancel").hidden = ENDED.has(run.status);
+  put($("error"), run.error); $("error").hidden = !run.error;
+  put($("gap"), run.gaps.slice(-3).join(" ")); $("gap").hidden = !run.gaps.length;
+  put($("trouble"), feed.state === "failed" ? "This execution cannot be followed: " + said : ""); $("trouble").hidden = feed.state !== "failed";
+  paintGraph(); paintProgress();
+  for (const out of run.outputs.values()) paintCard(out);
+  paintList();
+}
