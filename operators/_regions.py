@@ -140,7 +140,10 @@ class Attempts(Unit):
         left = self._left
         if self._handle is not None:
             left = max(0.0, self._due_at - self.runtime.now())
-        return (self.attempt, not self.ended, left, store_error(self.error), self.state())
+        # what was restored and has had no step yet is stored as it was
+        attempt = self.attempt + 1 if self._goes_on else self.attempt
+        under_way = self._goes_on or not self.ended
+        return (attempt, under_way, left, store_error(self.error), self.state())
 
     def restore(self, state: tuple[Any, ...]) -> None:
         self.attempt, self._goes_on, self._left, error, held = state

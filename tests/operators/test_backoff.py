@@ -406,13 +406,15 @@ def test_an_attempt_that_goes_on_has_run_since_it_was_begun() -> None:
         unit = RetryWithBackoff(backoff, None)
         return unit, Anew(unit)
 
-    (first, _), (second, clock) = make(), make()
+    (first, _), (between, _), (second, clock) = make(), make(), make()
     first.step()
     first.begun_at -= 50
-    second.restore(stored(first.snapshot()))
+    between.restore(stored(first.snapshot()))
+    second.restore(stored(between.snapshot()))  # it was cut again before its first step
     clock.time += 15
     second.step()
     assert clock.time - second.begun_at == 65
+    assert second.attempt == 1
     first.backoff.failures = second.backoff.failures = 2
     assert second.follows(REFUSED), "it has run for long enough to begin another row"
     assert not first.follows(REFUSED)
