@@ -59,7 +59,7 @@ class HTTPModel:
     """One model of one provider, asked in one dialect.
 
     `continues` says whether it goes on behind an assistant's message that is the last of the question.
-    `hints` say what to do, by the code of an error.
+    `hints` say what to do, by the code of an error. `ready` raises what every question would fail with.
     """
 
     def __init__(
@@ -71,16 +71,25 @@ class HTTPModel:
         continues: bool = False,
         hints: Mapping[str, str] | None = None,
         retries: Retries | None = None,
+        ready: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = name
         self.continues = continues
         self.retries = retries
+        self._ready = ready
         self._dialect = dialect
         self._reach = reach
         self._hints = hints or {}
 
     def __repr__(self) -> str:
         return f"<model {self.name}>"
+
+    def check(self) -> None:
+        """Raise what is wrong already, without asking: a missing key, a local model that nobody knows."""
+        try:
+            self._ready()
+        except ModelError as error:
+            raise self._explained(error, None) from error
 
     async def answer(
         self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
@@ -221,14 +230,33 @@ class HTTPModel:
         return error
 
 
-def at(url: str, api_key: str | None, key_variable: str = "") -> Reach:
-    """A server that is there already; without a key the environment's variable is read at each question."""
+@dataclass(frozen=True)
+class Key:
+    """The key that was given, else what the environment's variable says when it is read."""
+
+    given: str | None = field(default=None, repr=False)
+    variable: str = ""
+    needed: bool = False
+    """Whether a question without one is not worth asking."""
+
+    def read(self) -> str | None:
+        """The key, if there is one. Raises `ModelError` where it is needed."""
+        # one that was read from a file has the file's last newline
+        key = (self.given or os.environ.get(self.variable) or "").strip()
+        if self.needed and not key:
+            raise ModelError(
+                f"no key is there to ask with: set {self.variable}, or give api_key",
+                code="bad_key",
+            )
+        return key or None
+
+
+def at(url: str, key: Key) -> Reach:
+    """A server that is there already; its key is read at each question."""
 
     @contextlib.asynccontextmanager
     async def reach(tell: Tell) -> AsyncIterator[Address]:
-        key = api_key or os.environ.get(key_variable) or ""
-        # one that was read from a file has the file's last newline
-        yield Address(url.rstrip("/"), key.strip() or None)
+        yield Address(url.rstrip("/"), key.read())
 
     return reach
 

@@ -68,10 +68,8 @@ async def local(model: str = "smollm2", tell: Tell | None = None) -> AsyncIterat
     Raises `MissingExtra` without xllamacpp, `WorldError` when the file cannot be had, `ModelError`
     when the server does not start.
     """
-    if importlib.util.find_spec("xllamacpp") is None:
-        raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
     say = tell or (lambda percentage, message: None)
-    find(model)  # an unknown name is an error before anything is downloaded
+    known(model)  # an unknown name is an error before anything is downloaded
     server = _server(model)
     lease = object()
     await _watch_loop()
@@ -98,6 +96,13 @@ async def local(model: str = "smollm2", tell: Tell | None = None) -> AsyncIterat
         server.give_back(lease)
 
 
+def known(model: str) -> None:
+    """Raise why a model cannot run here: `MissingExtra`, and `AuthorError` for a name nobody knows."""
+    find(model)
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
+
+
 async def _file(model: str, say: Tell) -> Path:
     stop = threading.Event()
     loop = asyncio.get_running_loop()
@@ -108,10 +113,10 @@ async def _file(model: str, say: Tell) -> Path:
             loop.call_soon_threadsafe(_unless, stop, say, 100 * here / total, message)
 
     try:
-        known = find(model)
+        found = find(model)
         return (
-            known.path
-            if known.fetched
+            found.path
+            if found.fetched
             else await asyncio.to_thread(fetch, model, progress=progress, stop=stop.is_set)
         )
     finally:

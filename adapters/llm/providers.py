@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, TypedDict, Unpack
 
 from rxstream.adapters.llm.anthropic import AnthropicMessages
-from rxstream.adapters.llm.client import Address, HTTPModel, at
+from rxstream.adapters.llm.client import Address, HTTPModel, Key, at
 from rxstream.adapters.llm.dialect import Dialect
 from rxstream.adapters.llm.gemini import Gemini
 from rxstream.adapters.llm.hermes import HermesChat
 from rxstream.adapters.llm.ollama import Ollama
 from rxstream.adapters.llm.openai import OpenAIChat
+from rxstream.adapters.llm.process import known
 from rxstream.adapters.llm.process import local as running
 from rxstream.adapters.llm.responses import OpenAIResponses
 from rxstream.adapters.llm.retrying import Retries
@@ -33,6 +34,9 @@ KEY_VARIABLES: Final[Mapping[str, str]] = {
     "openai-responses": "OPENAI_API_KEY",
 }
 """Where a provider's key is looked for when none is given."""
+
+_NEEDED: Final = frozenset({"anthropic", "gemini", "openai", "openai-responses"})
+"""Those that answer nobody without one, at home; another server of their format may want none."""
 
 
 class How(TypedDict, total=False):
@@ -58,7 +62,7 @@ def local(
             # it may close a kept connection just when the next question is sent on it
             yield Address(endpoint.base_url, endpoint.api_key, close=True)
 
-    return HTTPModel(f"local:{name}", HermesChat(), reach, **how)
+    return HTTPModel(f"local:{name}", HermesChat(), reach, **how, ready=lambda: known(name))
 
 
 def openai(
@@ -138,12 +142,14 @@ def _model(
     hints: Mapping[str, str] | None = None,
     **how: Unpack[How],
 ) -> Model:
-    key_variable = KEY_VARIABLES.get(provider, "")
-    key = f"set {key_variable}, or give api_key" if key_variable else "give api_key"
+    variable = KEY_VARIABLES.get(provider, "")
+    key = Key(api_key, variable, needed=provider in _NEEDED and base_url is None)
+    hint = f"set {variable}, or give api_key" if variable else "give api_key"
     return HTTPModel(
         f"{provider}:{name}",
         dialect,
-        at(base_url or dialect.address, api_key, key_variable),
+        at(base_url or dialect.address, key),
         **how,
-        hints={"bad_key": key, **(hints or {})},
+        hints={"bad_key": hint, **(hints or {})},
+        ready=key.read,
     )

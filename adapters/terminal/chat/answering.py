@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
-from rxstream.adapters.llm.weights import find
 from rxstream.adapters.terminal.chat import toolbox
 from rxstream.adapters.terminal.chat.gathering import Gathered
 from rxstream.agent import agent
-from rxstream.errors import MissingExtra
 from rxstream.graph import BoundGraph, graph
 from rxstream.models import Model, open_model
 from rxstream.stream import Stream
@@ -91,13 +88,9 @@ class Models:
     def check(self, model: str | None, tools: Sequence[str] = ()) -> None:
         """Raise what is known to be wrong before anybody is asked: `AuthorError`, `MissingExtra` …"""
         toolbox.made(tools)
-        if model is None:
-            return
-        self.opened(model)
-        if provider_of(model) == "local" and "local" not in self.addresses:
-            find(model.partition(":")[2])
-            if find_spec("xllamacpp") is None:
-                raise MissingExtra("the local model needs xllamacpp: pip install 'rxstream[local]'")
+        check = None if model is None else getattr(self.opened(model), "check", None)
+        if check is not None:  # another package's model need not have one
+            check()
 
     def opened(self, model: str) -> Model:
         """The model of that name. Raises `AuthorError`."""

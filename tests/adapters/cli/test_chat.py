@@ -102,7 +102,7 @@ def test_what_was_typed_wrong_is_status_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(question)))
-    assert main(["chat", "--model", "openai:m", *arguments]) == 2
+    assert main(["chat", "--model", "ollama:m", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert said in captured.err
@@ -168,7 +168,7 @@ def test_a_standard_input_that_is_closed_holds_no_question(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
-    assert main(["chat", "--model", "openai:m"]) == 2
+    assert main(["chat", "--model", "ollama:m"]) == 2
     assert "standard input holds no question" in capsys.readouterr().err
 
 
@@ -187,10 +187,21 @@ def test_where_nobody_can_agree_a_tool_is_not_called(chat: Chat, provider: Provi
 def test_without_a_model_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("rxstream.adapters.terminal.chat.answering.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["chat"]) == 1
     said = "rxstream: the local model needs xllamacpp: pip install 'rxstream[local]'\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_key_that_is_missing_is_said_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setattr("sys.stdin", None)  # nobody reads it
+    assert main(["chat", "--model", "anthropic:m"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("rxstream: anthropic:m: ")
+    assert "set ANTHROPIC_API_KEY" in said
 
 
 def test_a_chat_that_goes_on_needs_its_own_model_only(
@@ -202,7 +213,7 @@ def test_a_chat_that_goes_on_needs_its_own_model_only(
             await session.wait()
 
     asyncio.run(held())
-    monkeypatch.setattr("rxstream.adapters.terminal.chat.answering.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"And?")))
     assert main(["chat", "--log", str(tmp_path / "a.db")]) == 1
     assert "compatible:m is on no server" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rxstream.adapters.llm import ModelError, chat, providers
-from rxstream.adapters.llm.client import at, joined
+from rxstream.adapters.llm.client import Key, at, joined
 from rxstream.errors import AuthorError
 from rxstream.models import open_model
 from tests.adapters.llm.provider import Provider
@@ -73,11 +73,34 @@ async def test_a_key_is_looked_for_when_it_is_asked(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variable = providers.KEY_VARIABLES[name]
-    reach = at("http://h/", None, variable)
+    reach = at("http://h/", Key(None, variable))
     for key in ("first", "second"):
         monkeypatch.setenv(variable, key)
         async with reach(lambda percentage, message: None) as address:
             assert (address.url, address.api_key) == ("http://h", key)
+
+
+@pytest.mark.parametrize("name", ["anthropic", "gemini", "openai", "openai-responses"])
+async def test_without_a_key_nobody_is_asked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = providers.KEY_VARIABLES[name]
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("rxstream.adapters.llm.client.session", None)  # whoever asks fails
+    model: Any = open_model(f"{name}:m")
+    with pytest.raises(ModelError, match=f"{name}:m: .*set {variable}") as failed:
+        await chat("Hi.", model=model)
+    assert (failed.value.code, failed.value.retryable) == ("bad_key", False)
+    with pytest.raises(ModelError, match=f"set {variable}"):
+        model.check()
+    monkeypatch.setenv(variable, "k")
+    model.check()
+
+
+async def test_a_server_of_ones_own_may_want_no_key(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    await chat("Hi.", model="openai:m", base_url=provider.url)
+    assert provider.asked[0][0] is None
 
 
 async def test_a_refused_key_is_not_shown(provider: Provider) -> None:
