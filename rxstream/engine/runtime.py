@@ -173,9 +173,10 @@ class Runtime:
 
     def kick(self) -> None:
         """Make sure the queue is looked at."""
+        if self._driving:
+            return  # who drives looks at the end
         if self.loop is None:
-            if not self._driving:
-                self.drive()
+            self.drive()
         elif not self._scheduled:
             self._scheduled = True
             self.loop.call_soon(self.drive)
