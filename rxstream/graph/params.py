@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NotRequired, Required
 
 import orjson
 from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
+from pydantic_core import to_json
 from reactivex import Observable
 from typing_extensions import TypedDict
 
@@ -32,9 +33,15 @@ _CONFIG: Final = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 class Parameters:
-    """The parameters one graph takes, or whatever else `kind` says the function is."""
+    """The parameters one graph takes, or whatever else `kind` says the function is.
 
-    def __init__(self, function: Callable[..., Any], kind: str = "graph") -> None:
+    What is `strict` takes no value of another type that could be made one of its own, such as "3" for a
+    number or 1 for a truth; a value may be Python's or what JSON has for it.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], kind: str = "graph", *, strict: bool = False
+    ) -> None:
         self._signature = inspect.signature(function)
         hints = _hints(function)
         fields: dict[str, Any] = {}
@@ -54,10 +61,12 @@ class Parameters:
                 continue
             needed = parameter.default is parameter.empty
             fields[name] = Required[hint] if needed else NotRequired[hint]
-        shape = TypedDict(function.__name__, fields)  # type: ignore[misc]  # the fields are known only now
-        shape.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # where pydantic looks for it
+        self._strict = strict
+        self._fields = fields
+        self._single: dict[str, TypeAdapter[Any]] = {}
+        """Of parameters that were looked at by themselves."""
         try:
-            self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
+            self._adapter = _adapter(function.__name__, fields)
         except Exception as error:
             raise GraphError(
                 f"{kind} {function.__name__!r} has a parameter of a type that cannot be checked: {error}"
@@ -102,10 +111,15 @@ class Parameters:
                 raise InvalidParameters(
                     message, detail=[{"name": name, "message": message, "expected": "a stream"}]
                 )
+        problems = self._strict_problems(plain) if self._strict else []
         try:
             values = dict(self._adapter.validate_python(plain))
         except ValidationError as error:
-            raise self._explain(error) from None
+            known = _problems(error)
+            wrong = {problem["loc"][:1] for problem in known}
+            problems = [*known, *(other for other in problems if other["loc"][:1] not in wrong)]
+        if problems:
+            raise self._explain(problems) from None
         for name, parameter in self._signature.parameters.items():
             if name in streams:
                 values[name] = streams[name]
@@ -113,10 +127,42 @@ class Parameters:
                 values[name] = parameter.default
         return {name: values[name] for name in self._signature.parameters if name in values}
 
-    def _explain(self, error: ValidationError) -> InvalidParameters:
+    def _strict_problems(self, given: Mapping[str, Any]) -> list[Any]:
+        """What is wrong with values that are of the right type neither here nor in JSON."""
+        try:
+            self._adapter.validate_python(given, strict=True)
+        except ValidationError as error:
+            suspect = {str(problem["loc"][0]) for problem in _problems(error)}
+            return [
+                problem
+                for name in self._fields
+                if name in suspect and name in given
+                for problem in self._strict_problems_of(name, given[name])
+            ]
+        return []
+
+    def _strict_problems_of(self, name: str, value: Any) -> list[Any]:
+        if name not in self._single:
+            self._single[name] = _adapter(name, {name: self._fields[name]})
+        try:
+            if isinstance(value, bytes):  # as JSON it would be a text
+                raise TypeError
+            encoded = to_json({name: value}, inf_nan_mode="constants")
+        except Exception:  # it has no JSON form, so it can only be right as it is
+            encoded = None
+        try:
+            if encoded is None:
+                self._single[name].validate_python({name: value}, strict=True)
+            else:
+                self._single[name].validate_json(encoded, strict=True)
+        except ValidationError as error:
+            return _problems(error)
+        return []
+
+    def _explain(self, problems: Sequence[Any]) -> InvalidParameters:
         properties = self.schema["properties"]
         detail = []
-        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        for problem in problems:
             name = str(problem["loc"][0]) if problem["loc"] else "parameters"
             place = ".".join(map(str, problem["loc"])) or name
             expected = _expected(properties.get(name, {}))
@@ -129,6 +175,16 @@ class Parameters:
                 message = f"{place}: {_lower(problem['msg'])}"
             detail.append({"name": name, "message": message, "expected": expected})
         return InvalidParameters("; ".join(entry["message"] for entry in detail), detail=detail)
+
+
+def _problems(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def _adapter(name: str, fields: dict[str, Any]) -> TypeAdapter[Any]:
+    shape = TypedDict(name, fields)  # type: ignore[misc]  # the fields are known only now
+    shape.__pydantic_config__ = _CONFIG  # type: ignore[attr-defined]  # where pydantic looks for it
+    return TypeAdapter(shape)
 
 
 def shown(value: Any) -> Any:

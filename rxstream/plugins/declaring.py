@@ -266,7 +266,7 @@ def _parameters(
     shape.__annotations__ = {key: hint for key, hint in hints.items() if key != context}
     shape.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # inspect looks there
     try:
-        parameters = Parameters(shape, kind="action")
+        parameters = Parameters(shape, kind="action", strict=True)
     except GraphError as error:
         raise PluginError(error.message) from error
     if parameters.streams:
