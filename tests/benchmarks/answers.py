@@ -5,7 +5,7 @@ that asks the same server and sends each token on at once: no graph, no log, not
 
 * time to the first token: from the start of the execution to the server, and from the server's first token
   to the client; what the server itself waits is left out;
-* processor at 100 tokens a second;
+* processor at 100 tokens a second, of one chat alone and of each of many at once;
 * tokens a second at full speed, by decoder, `coalesce_tokens`, SQLite log and WebSocket;
 * from a client's leaving to the end of the provider's connection, with a grace of no time;
 * memory an answer of 10,000 tokens takes, above what an idle server has (a process of its own,
@@ -41,6 +41,8 @@ from tests.benchmarks.parts import Clients, clients, engine_on, served
 PACE_S: Final = 0.01
 FIRST_S: Final = 0.03
 """How long the server thinks: time for the client to connect."""
+CHATS: Final = 20
+"""Chats at once that one core can serve beside the processes that ask and answer."""
 BURST: Final = 64
 """Tokens the server writes at once at full speed."""
 CAME = re.compile(r"#(\d+)#")
@@ -93,6 +95,10 @@ class Way:
         """Seconds on the way to the server (0 if unknown), in all, and of each token to the client."""
         raise NotImplementedError
 
+    async def ask_at_once(self, chats: int, **asked: Any) -> None:
+        """Until so many clients have each got an answer of their own."""
+        raise NotImplementedError
+
 
 class Ours(Way):
     def __init__(
@@ -116,6 +122,12 @@ class Ours(Way):
         there = int(came[1]) / 1e9 - begun if came else 0.0
         return there, took, latencies[: asked["count"]]
 
+    async def ask_at_once(self, chats: int, **asked: Any) -> None:
+        bound = talk.bind(url=self.model.url, asked=json.dumps(asked), least=self.least)
+        executions = [await self.engine.start(bound) for _ in range(chats)]
+        await self.to.connect(self.address, *(f"/ws/pipeline/{e.id}" for e in executions))
+        await self.to.latencies()
+
 
 class Bare(Way):
     """aiohttp alone."""
@@ -133,6 +145,11 @@ class Bare(Way):
         await self.to.connect(self.address, "/")
         latencies = await self.to.latencies()
         return self.asking.get("there", 0.0), time.monotonic() - begun, latencies
+
+    async def ask_at_once(self, chats: int, **asked: Any) -> None:
+        self.asking["asked"] = json.dumps(asked)
+        await self.to.connect(self.address, "/", count=chats)
+        await self.to.latencies()
 
 
 @asynccontextmanager
@@ -192,13 +209,13 @@ async def first_tokens(way: Callable[[], Any], count: int) -> list[float]:
     return found
 
 
-async def core_share(way: Callable[[], Any], count: int) -> float:
-    """Of one core, while tokens come at that pace; also those of the first answer, which only warms up."""
+async def core_share(way: Callable[[], Any], chats: int, count: int) -> float:
+    """Of one core, for each of so many chats at once whose tokens come at that pace."""
     async with way() as it:
-        await it.ask(count=20, apart=PACE_S, first=FIRST_S)
+        await it.ask_at_once(chats, count=20, apart=PACE_S, first=FIRST_S)  # warms up
         cpu, wall = time.process_time(), time.monotonic()
-        await it.ask(count=count, apart=PACE_S, first=FIRST_S)
-        return (time.process_time() - cpu) / (time.monotonic() - wall)
+        await it.ask_at_once(chats, count=count, apart=PACE_S, first=FIRST_S)
+        return (time.process_time() - cpu) / (time.monotonic() - wall) / chats
 
 
 async def seconds_a_token(way: Callable[[], Any], count: int) -> float:
@@ -290,20 +307,19 @@ def measure(short: bool = False) -> list[Row]:
                 _row(figure, name, samples, floor, 1e3, "ms", allowed if name == each else 0)
             )
     paced = 100 if short else 500
-    shares = interleave(
-        {
-            floor: partial(once, core_share, bare, paced),
-            each: partial(once, core_share, ours, paced),
-            pieces: partial(once, core_share, joined, paced),
-            larger: partial(once, core_share, partial(ours, 40), paced),
-        },
-        2 if short else 3,
-    )
-    figure = "a chat at 100 tokens/s, processor"
-    lines += [
-        _row(figure, name, shares, floor, 100, "% of a core", 0 if name == floor else 2.0)
-        for name in shares
-    ]
+    ways = {floor: bare, each: ours, pieces: joined, larger: partial(ours, 40)}
+    for chats, figure in (
+        (1, "a chat at 100 tokens/s, processor"),
+        (CHATS, f"each of {CHATS} such chats at once"),
+    ):
+        shares = interleave(
+            {name: partial(once, core_share, way, chats, paced) for name, way in ways.items()},
+            2 if short else 3,
+        )
+        lines += [
+            _row(figure, name, shares, floor, 100, "% of a core", 0 if name == floor else 2.0)
+            for name in shares
+        ]
     speeds = interleave(
         {
             each: partial(once, seconds_a_token, ours, tokens // 4),

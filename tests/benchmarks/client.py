@@ -1,8 +1,9 @@
 """WebSocket clients on plain sockets, run as a process of its own, so that they cost the server nothing.
 
-A line of JSON on stdin says where to connect and how many; `"connected"` is answered when all are, and a
-list of latencies when all were closed by the server. An element says when it was made in `"at"`, nanoseconds
-of the clock that all processes of a machine share. As thin as can be: the client is not what is measured.
+A line of JSON on stdin says where to connect and how many to each path; `"connected"` is answered when all
+are, and a list of latencies when all were closed by the server. An element says when it was made in `"at"`,
+nanoseconds of the clock that all processes of a machine share. As thin as can be: the client is not what is
+measured.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def main() -> None:
     for line in sys.stdin:
         wanted = json.loads(line)
         opened = [
-            connected(wanted["host"], wanted["port"], wanted["path"])
+            connected(wanted["host"], wanted["port"], path)
+            for path in wanted["paths"]
             for _ in range(wanted["count"])
         ]
         print('"connected"', flush=True)

@@ -45,7 +45,7 @@ def through_the_engine(count: int, pace: float) -> float:
     async def run(to: Clients) -> float:
         async with engine_on("sqlite", [talking]) as engine, served(engine) as address:
             execution = await engine.start(talking)
-            await to.connect(address, f"/ws/pipeline/{execution.id}", CLIENTS)
+            await to.connect(address, f"/ws/pipeline/{execution.id}", count=CLIENTS)
             begun = time.process_time()
             go.set()
             await to.latencies()
@@ -80,7 +80,7 @@ def by_aiohttp(count: int, pace: float) -> float:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
-            await to.connect(f"127.0.0.1:{runner.addresses[0][1]}", "/", CLIENTS)
+            await to.connect(f"127.0.0.1:{runner.addresses[0][1]}", "/", count=CLIENTS)
             begun = time.process_time()
             for _ in range(count):
                 for response in responses:
@@ -104,7 +104,7 @@ def by_sendall(count: int, pace: float) -> float:
         with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS) as server:
             port = server.getsockname()[1]
             accepting = asyncio.create_task(asyncio.to_thread(accept, server))
-            await to.connect(f"127.0.0.1:{port}", "/", CLIENTS)
+            await to.connect(f"127.0.0.1:{port}", "/", count=CLIENTS)
             await accepting
             begun = time.process_time()
             await asyncio.to_thread(send)

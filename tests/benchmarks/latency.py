@@ -51,7 +51,7 @@ async def through_the_engine(count: int, connected: int, to: Clients) -> list[fl
 
     async with engine_on("sqlite", [ticking]) as engine, served(engine) as address:
         execution = await engine.start(ticking)
-        await to.connect(address, f"/ws/pipeline/{execution.id}", connected)
+        await to.connect(address, f"/ws/pipeline/{execution.id}", count=connected)
         go.set()
         return await to.latencies()
 

@@ -45,10 +45,10 @@ class Clients:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def connect(self, address: str, path: str, count: int = 1) -> None:
-        """Connect so many to that path; returns when all are upgraded."""
+    async def connect(self, address: str, *paths: str, count: int = 1) -> None:
+        """Connect so many to each path; returns when all are upgraded."""
         host, port = address.split(":")
-        await self._say({"host": host, "port": int(port), "path": path, "count": count})
+        await self._say({"host": host, "port": int(port), "paths": paths, "count": count})
         assert await self._answer() == "connected"
 
     async def latencies(self) -> list[float]:
