@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, cast
 
 from rxstream.engine.reporting import tally
 from rxstream.engine.stored_error import restore_error, store_error
-from rxstream.errors import classify
+from rxstream.errors import AuthorError, classify
 from rxstream.models import (
     Budget,
     Element,
@@ -30,6 +30,7 @@ from rxstream.models import (
     ToolSpec,
     open_model,
 )
+from rxstream.models.given import limits_given, messages_given
 from rxstream.models.ledger import estimated_prompt
 from rxstream.source import Changes, Source, SourcePort
 from rxstream.stream import Stream, source
@@ -59,15 +60,24 @@ def chat(
     `model` is `provider:name`; `local` is fetched and started on first use. Without `api_key` the
     provider's environment variable is read when the stream runs. `options` are further fields of
     the request, as the provider names them. An answer that uses more than its `budget` fails with
-    `BudgetSpent`. Raises `AuthorError` for an unknown provider.
+    `BudgetSpent`. Raises `AuthorError` for an unknown provider, and for what is no message.
 
         token(text) token(text) … done(text, usage, timings, finish_reason, metadata)
     """
     given = {"base_url": base_url, "api_key": api_key}
     asked = open_model(model, **{name: value for name, value in given.items() if value is not None})
-    if isinstance(messages, str):
-        messages = [{"role": "user", "content": messages}]
-    question = Question(tuple(messages), tuple(tools), max_tokens, temperature, options)
+    told = messages_given(messages)
+    if not told:
+        raise AuthorError("there is nothing to answer: give a message")
+    for tool in tools:
+        if not isinstance(tool, ToolSpec):
+            raise AuthorError(
+                f"a {type(tool).__name__} is no rxstream.models.ToolSpec: rxs.agent makes calls of functions"
+            )
+    if not isinstance(budget, Budget | None):
+        raise AuthorError(f"a budget is a rxstream.models.Budget, not a {type(budget).__name__}")
+    limits_given(max_tokens, temperature)
+    question = Question(told, tuple(tools), max_tokens, temperature, options)
     return source(ChatSource(asked, question, budget))
 
 

@@ -52,6 +52,7 @@ def local(
     name: str, *, base_url: str | None = None, api_key: str | None = None, **how: Unpack[How]
 ) -> Model:
     """A model on this machine, fetched and started on first use; with `base_url` one that runs already."""
+    _check(f"local:{name}", how)
     how.setdefault("continues", True)
     if base_url is not None:
         return _model("local", name, HermesChat(), base_url, api_key, **how)
@@ -142,6 +143,7 @@ def _model(
     hints: Mapping[str, str] | None = None,
     **how: Unpack[How],
 ) -> Model:
+    _check(f"{provider}:{name}", how)
     variable = KEY_VARIABLES.get(provider, "")
     key = Key(api_key, variable, needed=provider in _NEEDED and base_url is None)
     hint = f"set {variable}, or give api_key" if variable else "give api_key"
@@ -153,3 +155,11 @@ def _model(
         hints={"bad_key": hint, **(hints or {})},
         ready=key.read,
     )
+
+
+def _check(name: str, how: Mapping[str, object]) -> None:
+    """Raise `AuthorError` for what may not be said of a model."""
+    strange = sorted(how.keys() - How.__annotations__.keys())
+    if strange:
+        known = ", ".join(("base_url", "api_key", *How.__annotations__))
+        raise AuthorError(f"{name[:80]} has no option {strange[0]!r}: there are {known}")

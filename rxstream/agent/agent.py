@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rxstream.agent.history import History
-from rxstream.agent.settings import APPROVAL_S, CONCURRENCY, TURNS, AgentSettings, messages_given
+from rxstream.agent.settings import APPROVAL_S, CONCURRENCY, TURNS, AgentSettings
 from rxstream.agent.unit import AgentUnit
 from rxstream.errors import AuthorError
-from rxstream.models import Budget, Element, Message, Model
+from rxstream.models import Budget, Element, Message, Model, open_model
+from rxstream.models.given import limits_given, messages_given, seconds_given
 from rxstream.operator import OperatorSpec
 from rxstream.stream import Stream
 from rxstream.tools import Limits, Tool, ToolRegistry
@@ -53,15 +54,21 @@ def agent(
     request, `model_options` go to the provider.
 
     It goes on after a crash: nothing is shown twice, and no call that may have effects is made twice.
-    Raises `AuthorError` for messages, tools or a history that are none.
+    Raises `AuthorError` for messages, a model, tools, a budget or a history that are none.
     """
     given = messages_given(messages, system)
     if not stay and all(each["role"] == "system" for each in given):
         raise AuthorError(
             "there is nothing to answer: give a message, or stay=True to wait for one"
         )
-    if concurrency < 1:
-        raise AuthorError(f"concurrency is at least 1, not {concurrency}")
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise AuthorError(f"concurrency is at least 1, not {concurrency!r}")
+    if not isinstance(budget, Budget | None):
+        raise AuthorError(f"a budget is a rxstream.models.Budget, not a {type(budget).__name__}")
+    limits_given(max_tokens, temperature)
+    seconds_given("approval_timeout", approval_timeout)
+    seconds_given("tool_timeout", tool_timeout)
+    open_model(model, **(model_options or {}))  # one that nobody knows is said now
     made = AgentSettings(
         messages=given,
         model=model,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rxstream.agent.history import History
-from rxstream.errors import AuthorError
 from rxstream.models import Budget, Message, Model, open_model
 from rxstream.tools import Limits, ToolRegistry
 
@@ -19,8 +18,6 @@ CONCURRENCY: Final = 8
 
 TURNS: Final = 25
 """Answers of the model in one run, unless a budget says otherwise."""
-
-ROLES: Final = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True)
@@ -56,25 +53,3 @@ class AgentSettings:
         if self.stay:
             said["stay"] = True
         return said
-
-
-def messages_given(given: str | Sequence[Message], system: str | None) -> tuple[Message, ...]:
-    """Messages as models take them. Raises `AuthorError` for what is none."""
-    found: list[Message] = [] if system is None else [{"role": "system", "content": system}]
-    if isinstance(given, str):
-        return (*found, {"role": "user", "content": given})
-    if not isinstance(given, Sequence):
-        raise AuthorError(
-            f"messages are a text or a list of messages, not a {type(given).__name__}"
-        )
-    return (*found, *(_message(each, place) for place, each in enumerate(given)))
-
-
-def _message(given: Any, place: int) -> Message:
-    if not isinstance(given, Mapping) or given.get("role") not in ROLES:
-        raise AuthorError(
-            f"message {place} is not one: it is {{'role': {', '.join(ROLES)}, 'content': a text or parts}}"
-        )
-    if not isinstance(given.get("content", ""), str | list | tuple):
-        raise AuthorError(f"the content of message {place} is neither a text nor a list of parts")
-    return dict(given)

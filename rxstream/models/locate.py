@@ -28,7 +28,7 @@ def open_model(name: str | Model, **options: Any) -> Model:
         return name
     provider, _, model = name.partition(":")
     known = _providers()
-    if provider not in known or not model:
+    if provider not in known or not model.strip():
         written = ", ".join(f"{each}:NAME" for each in sorted(known))
         raise AuthorError(
             f"{name[:80]!r} names no model: write one of {written}", code="unknown_model"

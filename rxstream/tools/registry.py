@@ -156,7 +156,11 @@ def registry_of(
     tools: ToolRegistry | Iterable[Tool | Callable[..., Any]], limits: Limits = LIMITS
 ) -> ToolRegistry:
     """A registry of whatever somebody gave. Raises `AuthorError`."""
-    return tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools, limits=limits)
+    if isinstance(tools, ToolRegistry):
+        return tools
+    if not isinstance(tools, Iterable):
+        raise AuthorError(f"tools are a list of them, not a {type(tools).__name__}: write [tool]")
+    return ToolRegistry(tools, limits=limits)
 
 
 def _described(tool: Tool) -> str:
