@@ -27,8 +27,11 @@ from rxstream.tools.declaring import Approval
 _CHANNELS: Final = {STDOUT: "stdout", STDERR: "stderr"}
 _WHY: Final[Mapping[str, str]] = {
     "time": "it took longer than {seconds:g} s",
+    "cpu": "it took more than {cpu_seconds:g} s of the processors' time",
     "memory": "its processes took more than {memory:,} bytes of memory",
     "processes": "it had more than {processes:,} processes",
+    "growth": "it added more than {growth:,} bytes to the folders it may write to",
+    "file_size": "one of its files would have had more than {file_size:,} bytes",
     "disk": "less than {spare_disk:,} bytes were free on the disk",
     "cancelled": "it was cancelled",
 }

@@ -18,6 +18,7 @@ from rxstream.adapters.sources.child import STDOUT
 from rxstream.adapters.tools import sandbox_bwrap as bubblewrap
 from rxstream.adapters.tools import sandbox_groups as groups
 from rxstream.adapters.tools.sandbox_groups import Group
+from rxstream.adapters.tools.sandbox_growth import Growth
 from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
 from rxstream.adapters.tools.sandbox_user import NOBODY, somebody
 from rxstream.adapters.tools.sandbox_watch import Watch
@@ -39,6 +40,8 @@ class Limits:
     """What one command may take. Bytes and seconds."""
 
     seconds: float = 120.0
+    cpu_seconds: float = 600.0
+    """Of the processors' time, of all its processes together; also of each alone, then in whole seconds."""
     memory: int = 2048 * _MIB
     """Of all its processes together; also of each alone."""
     processes: int = 256
@@ -51,8 +54,10 @@ class Limits:
     """Of one process."""
     scratch: int = 256 * _MIB
     """Of `/tmp`, which is in memory and private, and of `/dev/shm`."""
+    growth: int = 4096 * _MIB
+    """What it may add to the folders it may write to; beyond it, the command is ended."""
     spare_disk: int = 512 * _MIB
-    """What must stay free on the disk of the work folder; below it, the command is ended."""
+    """What must stay free on the disks of those folders; below it, the command is ended."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -113,6 +118,8 @@ class Sandbox:
             "network": "the host's" if self.network else "none",
             "memory": group or "each process by the kernel, all together watched",
             "processes": counted,
+            "cpu": "each process by the kernel, all together watched",
+            "disk": "one file by the kernel, all together watched",
             "work": None if self.work is None else os.path.realpath(self.work),
             "readable": [os.path.realpath(path) for path in self.readable],
             "writable": [os.path.realpath(path) for path in self.writable],
@@ -155,7 +162,7 @@ class Sandbox:
             *("--chdir", folder or _SCRATCH, "--"),
             *limited(argv, limits),
         ]
-        group, watch = _counted(limits, folder, user is not None or os.geteuid() != 0)
+        group, watch = _counted(limits, writable, user is not None or os.geteuid() != 0)
         return Command(
             group.entering(arguments) if group is not None else arguments,
             watch,
@@ -195,7 +202,7 @@ def unboxed(
 
     def command() -> Command:
         folder = None if work is None else _folder(work)
-        group, watch = _counted(limits, folder, False)
+        group, watch = _counted(limits, [] if folder is None else [folder], False)
         mark = uuid.uuid4().hex
         arguments = limited(words, limits, counted=False)
         return Command(
@@ -234,8 +241,11 @@ def limited(argv: Sequence[str], limits: Limits, *, counted: bool = True) -> lis
     Inside the sandbox, because the number of processes is counted for each user namespace; outside, where all
     that a user runs counts, it is not limited so.
     """
+    seconds = math.ceil(limits.cpu_seconds)
     code = [
         "ulimit -c 0",
+        # first the signal that tells why, a second later the one that nobody can ignore
+        *([f"ulimit -S -t {seconds}; ulimit -H -t {seconds + 1}"] if seconds else []),
         f"ulimit -n {limits.open_files}",
         f"ulimit -f {max(1, limits.file_size // 512)}",
         f"ulimit -d {max(1, limits.memory // 1024)}",
@@ -258,18 +268,20 @@ def checked(argv: Sequence[str]) -> None:
         )
 
 
-def _counted(limits: Limits, folder: str | None, counted: bool) -> tuple[Group | None, Watch]:
-    """Who looks after memory and processes: the kernel where it can, else we.
+def _counted(limits: Limits, writable: Sequence[str], counted: bool) -> tuple[Group | None, Watch]:
+    """Who looks after memory, processes and processors: the kernel where it can, else we.
 
     Processes may be counted already, as those of a user of the sandbox.
     """
     # the processes that make the sandbox are not the command's
     processes = limits.processes + _OURS
-    disk = Watch(folder=folder or "", spare_disk=limits.spare_disk)
+    growth = Growth(writable, limits.growth) if writable else None
+    watch = Watch(cpu=limits.cpu_seconds, growth=growth, spare_disk=limits.spare_disk)
     kind = groups.kind()
     if kind is not None:
-        return Group(kind, limits.memory, None if counted else processes), disk
-    return None, replace(disk, memory=limits.memory, processes=0 if counted else processes)
+        group = Group(kind, limits.memory, None if counted else processes)
+        return group, replace(watch, cpu_taken=group.cpu_seconds)
+    return None, replace(watch, memory=limits.memory, processes=0 if counted else processes)
 
 
 def _environment() -> dict[str, str]:

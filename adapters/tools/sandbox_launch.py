@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import struct
 import sys
 
@@ -36,6 +37,9 @@ def main(user: int, place: str, folders: list[tuple[str, bool]], command: list[s
         else:
             os.close(os.open(target, os.O_CREAT))
         _checked(_libc.syscall(_MOVE_MOUNT, tree, b"", _HERE, target.encode(), _MOVE_EMPTY))
+    # which Python ignores, and a command that inherits that does not end as others do
+    for each in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(each, signal.SIG_DFL)
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)

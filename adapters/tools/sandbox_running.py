@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import WorldError
 
-Reason = Literal["time", "memory", "processes", "disk", "output", "cancelled"]
+Reason = Literal["time", "cpu", "memory", "processes", "growth", "disk", "file_size", "cancelled"]
 """Which limit ended it, or that it was no longer wanted."""
 
 MARK: Final = "RXSTREAM_COMMAND"
@@ -139,10 +140,12 @@ class Running:
         taken = round((time.monotonic() - self._begun) * 1000)
         if self._why is None and command.group is not None and command.group.had_too_much():
             self._why = "memory"
+        code = _SIGNALLED - status if status < 0 else status
+        if self._why is None:
+            self._why = _limit_of(code, taken, command.watch.cpu)
         await self._end()
         if not command.mark and status == 1 and self._refused():
             raise WorldError(f"the sandbox could not be made: {self._refused()}", code="no_sandbox")
-        code = _SIGNALLED - status if status < 0 else status
         return Ended(code, self._why, taken)
 
     def _refused(self) -> str:
@@ -181,6 +184,15 @@ class Running:
                 await blocking(command.group.remove)
             if looking is not None:
                 await asyncio.gather(looking, return_exceptions=True)
+
+
+def _limit_of(code: int, taken_ms: int, cpu: float) -> Reason | None:
+    """The limit that the kernel keeps by a signal of its own."""
+    if code == _SIGNALLED + signal.SIGXFSZ:
+        return "file_size"
+    # a command may have set itself a lower limit of the processors' time, and that is not ours
+    could = 0 < cpu <= taken_ms / 1000 * (os.cpu_count() or 1)
+    return "cpu" if code == _SIGNALLED + signal.SIGXCPU and could else None
 
 
 def _sweep(mark: str) -> None:

@@ -14,25 +14,14 @@ from typing import Any
 import pytest
 
 from rxstream.adapters.tools import sandbox, sandbox_groups
-from rxstream.adapters.tools.sandbox import Finished, Limits, Sandbox
+from rxstream.adapters.tools.sandbox import Limits, Sandbox
 from rxstream.adapters.tools.sandbox_running import Ended
 from rxstream.adapters.tools.sandbox_user import NOBODY
 from rxstream.errors import AuthorError, WorldError
+from tests.adapters.tools.boxing import MIB, python, ran
 from tests.adapters.tools.calling import alive
 
 pytestmark = pytest.mark.usefixtures("boundary")
-
-MIB = 1 << 20
-PYTHON = os.path.realpath(sys.executable)
-
-
-async def ran(work: Path, code: str, **limits: Any) -> Finished:
-    """A shell command with a mark of its own; nothing of it may be left."""
-    mark = uuid.uuid4().hex
-    box = Sandbox(work, environment={"MARK": mark}, limits=Limits(**{"seconds": 20, **limits}))
-    done = await box.run(["bash", "-c", code])
-    assert alive(mark) == []
-    return done
 
 
 async def until(word: bytes, code: str, **limits: Any) -> Ended:
@@ -48,11 +37,6 @@ async def until(word: bytes, code: str, **limits: Any) -> Ended:
     assert word in said
     assert alive(mark) == []
     return ended
-
-
-async def python(work: Path, code: str, **limits: Any) -> Finished:
-    box = Sandbox(work, readable=[sys.base_prefix], limits=Limits(**{"seconds": 20, **limits}))
-    return await box.run([PYTHON, "-I", "-c", code])
 
 
 # --- commands that want more than they may have ------------------------------------------------
