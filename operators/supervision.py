@@ -139,8 +139,8 @@ def total_timeout(seconds: float) -> Callable[[Observable[A]], Stream[A]]:
 
 
 def _watched(name: str, seconds: float, *, total: bool) -> Operator:
-    if not 0 < seconds < math.inf:
-        raise GraphError(f"seconds of {name} must be above 0, not {seconds}")
+    if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+        raise GraphError(f"seconds of {name} must be above 0, not {seconds!r}")
     return waiting(
         name,
         lambda: Watched(seconds, total=total),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
 from typing import Any, Final, cast
 
 from rxstream.plugins.declaring import ActionDescription, Returns
@@ -51,12 +52,14 @@ class LegacyAction:
         )
 
     def one_shot(self) -> LegacyAction:
-        """The action as it is called for one value: by `execute_action` where there is one."""
+        """The action as it is called for one value: by `execute_action` where there is one.
+
+        Where that raises NotImplementedError, as a base class does, what is streamed is given.
+        """
         if self._once is None or self._stream is None:
             return self
         found = object.__new__(LegacyAction)
         found.__dict__.update(self.__dict__)
-        found._stream = None
         found.streams = False
         return found
 
@@ -70,6 +73,8 @@ class LegacyAction:
             return self._call_once(values, context)
         if self._once is None:
             return _call(self._stream, self._name, values, context)
+        if not self.streams:
+            return self._once_or_stream(values, context)
         return self._stream_or_once(values, context)
 
     def _call_once(self, values: Mapping[str, Any], context: ActionContext) -> Any:
@@ -79,10 +84,40 @@ class LegacyAction:
         # a plain one was written to block
         return asyncio.to_thread(_call, self._once, self._name, values, context)
 
+    async def _once_or_stream(self, values: Mapping[str, Any], context: ActionContext) -> Any:
+        try:
+            value = self._call_once(values, context)
+            return await value if inspect.isawaitable(value) else value
+        except NotImplementedError:
+            kept: list[Any] = []
+            async for item in self._streamed(values, context):
+                if self.description.returns == "last":
+                    kept.clear()
+                kept.append(item)
+        if self.description.returns == "collect":
+            return kept
+        return kept[0] if kept else None
+
     async def _stream_or_once(
         self, values: Mapping[str, Any], context: ActionContext
     ) -> AsyncIterator[Any]:
         begun = False
+        try:
+            async with aclosing(self._streamed(values, context)) as items:
+                async for item in items:
+                    begun = True
+                    yield item
+            return
+        except NotImplementedError:
+            if begun:
+                raise
+        value = self._call_once(values, context)
+        yield await value if inspect.isawaitable(value) else value
+
+    async def _streamed(
+        self, values: Mapping[str, Any], context: ActionContext
+    ) -> AsyncGenerator[Any, None]:
+        """What `execute_action_stream` gives, whichever kind of function it is; closed when it is left."""
         result: Any = None
         try:
             result = _call(self._stream, self._name, values, context)
@@ -90,23 +125,15 @@ class LegacyAction:
                 result = await result
             if isinstance(result, Iterator):
                 for item in result:
-                    begun = True
                     yield item
             else:
                 async for item in result:
-                    begun = True
                     yield item
-            return
-        except NotImplementedError:
-            if begun:
-                raise
         finally:
             close = getattr(result, "aclose", None) or getattr(result, "close", None)
             closed = close() if close is not None else None
             if inspect.isawaitable(closed):
                 await closed
-        value = self._call_once(values, context)
-        yield await value if inspect.isawaitable(value) else value
 
 
 def _call(method: Any, name: str, values: Mapping[str, Any], context: ActionContext) -> Any:

@@ -261,7 +261,7 @@ class PluginManager:
 
         A cancelled token ends it with `ExecutionCancelled`; timeouts, in seconds, with `ExecutionTimeout`.
         `buffer_size` is how many elements may wait for the reader. Raises `UnknownAction`, `ActionDenied`,
-        `InvalidParameters`, and `AuthorError` for a callback or a token that is none.
+        `InvalidParameters`, and `AuthorError` for a callback, a token, a time or a size that is none.
         """
         return self._stream(
             self._action(action),
@@ -320,6 +320,8 @@ class PluginManager:
             raise AuthorError("progress_callback is a plain function of one Progress")
         if token is not None and not isinstance(token, CancellationToken):
             raise AuthorError("cancellation_token is a rxstream.plugins.CancellationToken")
+        if not (buffer_size is None or isinstance(buffer_size, int)):
+            raise AuthorError(f"buffer_size is a number of elements, not {buffer_size!r}")
         values = found.check(params or {})
         made = action_stream(found, values, token, told)
         if buffer_size is not None:

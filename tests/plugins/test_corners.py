@@ -320,3 +320,11 @@ def test_a_callback_that_would_not_be_awaited_and_a_token_that_is_none_are_refus
         plugins.stream("odd.once", progress_callback=told_later)
     with pytest.raises(AuthorError, match="cancellation_token is a rxstream"):
         plugins.stream("odd.once", cancellation_token=object())  # type: ignore[arg-type]  # that is wrong
+
+
+@pytest.mark.parametrize(
+    "said", [{"idle_timeout": "3"}, {"total_timeout": 0}, {"buffer_size": "x"}]
+)
+def test_a_time_or_a_size_that_is_none_is_refused(plugins: PluginManager, said: Any) -> None:
+    with pytest.raises(AuthorError, match=r"is a number|must be above 0"):
+        plugins.stream("odd.once", **said)

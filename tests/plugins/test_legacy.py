@@ -65,6 +65,35 @@ class OldBoth(OldStream):
         return iter("abc")
 
 
+class Base:
+    """What older plugins derive from: each has one of the two."""
+
+    returns = "collect"
+
+    async def execute_action(self, action_name: str, params: Any = None) -> Any:
+        raise NotImplementedError
+
+    def execute_action_stream(self, action_name: str, params: Any = None, **more: Any) -> Any:
+        raise NotImplementedError
+
+
+class Streams(Base):
+    async def execute_action_stream(  # type: ignore[override]  # as the older ones do
+        self, action_name: str, params: Any = None, **more: Any
+    ) -> AsyncIterator[Any]:
+        for number in range(params["count"]):
+            yield number
+
+
+class StreamsToLast(Streams):
+    returns = "last"
+
+
+class GivesOnce(Base):
+    async def execute_action(self, action_name: str, params: Any = None) -> Any:
+        return params
+
+
 def loaded(*given: Any) -> PluginManager:
     plugins = PluginManager()
     for plugin in given:
@@ -74,6 +103,18 @@ def loaded(*given: Any) -> PluginManager:
 
 async def elements(stream: Any) -> list[Any]:
     return [item async for item in stream]
+
+
+async def test_what_a_base_class_only_refuses_is_as_if_it_were_not_there() -> None:
+    plugins = loaded(Streams, StreamsToLast, GivesOnce)
+    assert await plugins.call("streams.x", {"count": 3}) == [0, 1, 2]
+    assert await plugins.call("streamstolast.x", {"count": 3}) == 2
+    assert await plugins.call("streamstolast.x", {"count": 0}) is None
+    assert await plugins.call("givesonce.x", {"n": 1}) == {"n": 1}
+    assert await elements(plugins.stream("streams.x", {"count": 2})) == [0, 1]
+    assert await elements(plugins.stream("givesonce.x", {"n": 1})) == [{"n": 1}]
+    with pytest.raises(NotImplementedError):
+        await loaded(Base).call("base.x")
 
 
 @virtual_time
