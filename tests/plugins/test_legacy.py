@@ -78,7 +78,7 @@ class Base:
 
 
 class Streams(Base):
-    async def execute_action_stream(  # type: ignore[override]  # as the older ones do
+    async def execute_action_stream(
         self, action_name: str, params: Any = None, **more: Any
     ) -> AsyncIterator[Any]:
         for number in range(params["count"]):
