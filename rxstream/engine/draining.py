@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from rxstream.engine.execution import Execution, Suspended
+from rxstream.engine.execution import Execution
+from rxstream.engine.life import Suspended
 from rxstream.errors import LogError
 
 STOPPED: Final = "the server was stopped"

@@ -1,49 +1,29 @@
-"""One run of a graph: its states, its lifecycle events, its result, and how it is ended.
+"""One run of a graph, as whoever started it has it: its events, its result, and how it is ended.
 
-Its runtime tells what happens (`telling`), which is recorded; whoever wants to see it reads the log. Four
-ways to leave are kept apart: a client disconnects (nothing happens here), `detach` (it runs on without
-listeners), `stop` (sources end, what is under way finishes) and `cancel` (now).
+Four ways to leave are kept apart: a client disconnects (nothing happens here), `detach` (it runs on without
+listeners), `stop` (sources end, what is under way finishes) and `cancel` (now). How it runs is in `life`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
-
-import structlog
 
 from rxstream.engine.asking import Question
 from rxstream.engine.audience import Audience
 from rxstream.engine.bottleneck import find_bottleneck
-from rxstream.engine.cut import Cut, States, root_states
-from rxstream.engine.keeping import Keeping
-from rxstream.engine.outcome import plain, raised, result_of, shown
-from rxstream.engine.published import Published
-from rxstream.engine.questions import Questions
-from rxstream.engine.recorder import Recorder
-from rxstream.engine.runtime import Runtime
-from rxstream.engine.showing import Shower
-from rxstream.engine.states import ENDED, Status, move
+from rxstream.engine.cut import States
+from rxstream.engine.life import Life, Suspended
+from rxstream.engine.outcome import raised
+from rxstream.engine.states import Status
 from rxstream.engine.statistics import ExecutionStatistics
-from rxstream.engine.steering import NobodyListens, Steering
+from rxstream.engine.steering import NobodyListens
 from rxstream.engine.subscription import Delivery, Subscription, Subscriptions
-from rxstream.engine.tasks import CLOSE_S
-from rxstream.engine.telling import Telling
-from rxstream.engine.wiring import launch
-from rxstream.errors import (
-    AuthorError,
-    CodecError,
-    ExecutionCancelled,
-    LogError,
-    classify,
-)
-from rxstream.events import EventType, StreamEvent
+from rxstream.errors import ExecutionCancelled
+from rxstream.events import StreamEvent
 from rxstream.graph.plan import Plan
-from rxstream.log.contract import CheckpointInfo, Delta, EventLog, ExecutionRecord
+from rxstream.log.contract import CheckpointInfo, EventLog, ExecutionRecord
 from rxstream.sink import Sink
 
 _LAST_WRITES_S: Final = 1.0
@@ -54,16 +34,8 @@ GRACE_S: Final = 5.0
 
 _PLAIN: Final = Delivery()
 
-_log = structlog.get_logger("rxstream.engine")
 
-
-class Suspended(LogError):
-    """Its engine was stopped; it goes on with the next engine that opens the log."""
-
-    code = "suspended"
-
-
-class Execution:
+class Execution(Life):
     """A run of a graph. Made by `Engine.start`."""
 
     def __init__(
@@ -76,55 +48,11 @@ class Execution:
         url_prefix: str = "",
         stored: States | None = None,
     ) -> None:
-        self.plan = plan
-        self.record = record
-        self.recorder = Recorder(log, record.execution_id, self._room, url_prefix)
-        self.resumable = (log.durable or stored is not None) and not plan.obstacles
-        """Whether it goes on after a crash: what it would need is stored with each commit."""
-        self._kept = Keeping(plan, stored)
-        if stored is None:
-            detail = {**record.detail, "resumable": self.resumable}
-            self.record = replace(record, detail=detail)
-        self.runtime: Runtime
-        self._log = log
-        self._loop = asyncio.get_running_loop()
-        self._published: dict[str, Published] = {}
-        self._settled: asyncio.Future[BaseException | None] = self._loop.create_future()
-        if self._kept.ended:
-            self._settled.set_result(self._kept.error)
-        self._ended = asyncio.Event()
-        self._error: BaseException | None = None
-        self._value: Any = None
-        self._patience = CLOSE_S
-        self._questions = Questions(self.recorder, self._waits)
-        self._steering = Steering(self.recorder)
-        self.on_settled(self._steering.close)
+        super().__init__(plan, record, log, url_prefix, stored)
         self._audience = Audience(on_last_listener == "cancel", grace_s, self._nobody_listens)
         self._subscriptions = Subscriptions(log, record.execution_id)
-        self.recorder.on_failed = self.settle
-        self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
 
-    # -- what users see ------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The execution's id."""
-        return self.record.execution_id
-
-    @property
-    def graph(self) -> str:
-        """The graph's name."""
-        return self.record.graph
-
-    @property
-    def status(self) -> Status:
-        """Where it stands."""
-        return Status(self.record.status)
-
-    @property
-    def ended(self) -> bool:
-        """Whether its terminal event is recorded (or can never be)."""
-        return self._ended.is_set()
+    # -- what is seen of it --------------------------------------------------------------------
 
     async def events(self, after: str | int | None = None) -> AsyncIterator[StreamEvent]:
         """Every recorded event after a cursor, to the terminal one."""
@@ -146,24 +74,27 @@ class Execution:
         """Wait until it has ended, whichever way."""
         await self._ended.wait()
 
-    def cancel(self, reason: str = "cancelled") -> None:
-        """End it now. Raises `AlreadyEnded`."""
-        self._check_running()
-        self.settle(ExecutionCancelled(reason))
+    def statistics(self) -> ExecutionStatistics:
+        """What can be seen of it now."""
+        runtime = getattr(self, "runtime", None)
+        nodes = runtime.node_statistics() if runtime else []
+        edges = runtime.edge_statistics() if runtime else []
+        elapsed, log = runtime.meter.elapsed_s if runtime else 0.0, self.recorder.blocked_s
+        return ExecutionStatistics(
+            self.id,
+            self.graph,
+            self.record.status,
+            self.recorder.events,
+            self.recorder.pending,
+            nodes,
+            edges,
+            elapsed,
+            log,
+            find_bottleneck(self.plan, nodes, edges, log, elapsed),
+            self._subscriptions.statistics(),
+        )
 
-    def stop(self) -> None:
-        """End its sources; what is under way finishes, then it is cancelled with reason `stopped`.
-
-        Raises `AlreadyEnded`.
-        """
-        self._check_running()
-        if not hasattr(self, "runtime"):  # it waits, or its start is being recorded
-            self.settle(ExecutionCancelled("stopped"))
-        elif not self._kept.stopped:
-            self._kept.stopped = True
-            self.runtime.stop()
-            if self.runtime.cut is not None:
-                self.recorder.changed()
+    # -- what is said to it --------------------------------------------------------------------
 
     @property
     def questions(self) -> list[Question]:
@@ -195,6 +126,34 @@ class Execution:
         """The nodes that `send` reaches now, by id."""
         return self._steering.listening
 
+    async def checkpoint(self) -> CheckpointInfo:
+        """Store now what it would need to go on, put together; the log does so by itself when it is due.
+
+        Raises `AuthorError` when it cannot be resumed, `AlreadyEnded`, `LogError`.
+        """
+        return await self._checkpoint(None)
+
+    # -- how it is ended and left --------------------------------------------------------------
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """End it now. Raises `AlreadyEnded`."""
+        self._check_running()
+        self.settle(ExecutionCancelled(reason))
+
+    def stop(self) -> None:
+        """End its sources; what is under way finishes, then it is cancelled with reason `stopped`.
+
+        Raises `AlreadyEnded`.
+        """
+        self._check_running()
+        if not hasattr(self, "runtime"):  # it waits, or its start is being recorded
+            self.settle(ExecutionCancelled("stopped"))
+        elif not self._kept.stopped:
+            self._kept.stopped = True
+            self.runtime.stop()
+            if self.runtime.cut is not None:
+                self.recorder.changed()
+
     async def suspend(self) -> bool:
         """Stop here without an end, so that the next engine that opens the log goes on; whether it could.
 
@@ -212,34 +171,24 @@ class Execution:
         self.settle(Suspended("the engine was stopped; the execution goes on with the next one"))
         return True
 
-    async def checkpoint(self) -> CheckpointInfo:
-        """Store now what it would need to go on, put together; the log does so by itself when it is due.
-
-        Raises `AuthorError` when it cannot be resumed, `AlreadyEnded`, `LogError`.
-        """
-        return await self._checkpoint(None)
-
-    async def _checkpoint(self, node_id: str | None) -> CheckpointInfo:
-        self._check_running()
-        if not self.resumable:
-            why = self._kept.lost or next(
-                iter(self.plan.obstacles), "its log does not outlive the process"
-            )
-            raise AuthorError(f"{self.id} cannot be resumed: {why}", code="not_resumable")
-        await self.recorder.record(self.record)
-        info = await self._log.checkpoint(self.id)
-        self.saved(info, node_id)
-        return info
-
-    def saved(self, info: CheckpointInfo, node_id: str | None = None) -> None:
-        """Tell that what it would need to go on was put together, and which node asked for it."""
-        if self.unsettled():
-            self.recorder.add(EventType.CHECKPOINT_SAVED, node_id, info._asdict())
-
     def detach(self) -> None:
         """Let it run on without listeners from now on. Raises `AlreadyEnded`."""
         self._check_running()
         self._audience.never_mind()
+
+    # -- who listens ---------------------------------------------------------------------------
+
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return self._audience.count
+
+    def listening(self) -> AbstractContextManager[None]:
+        """Somebody listens meanwhile, for `on_last_listener`."""
+        return self._audience.listening()
+
+    def _nobody_listens(self) -> None:
+        self.settle(ExecutionCancelled("the last listener left"))
 
     def subscribe(
         self,
@@ -252,93 +201,6 @@ class Execution:
         return self._subscriptions.add(sink, after, delivery)
 
     @property
-    def listeners(self) -> int:
-        """How many listen now."""
-        return self._audience.count
-
-    def listening(self) -> AbstractContextManager[None]:
-        """Somebody listens meanwhile, for `on_last_listener`."""
-        return self._audience.listening()
-
-    def statistics(self) -> ExecutionStatistics:
-        """What can be seen of it now."""
-        runtime = getattr(self, "runtime", None)
-        nodes = runtime.node_statistics() if runtime else []
-        edges = runtime.edge_statistics() if runtime else []
-        elapsed, log = runtime.meter.elapsed_s if runtime else 0.0, self.recorder.blocked_s
-        return ExecutionStatistics(
-            self.id,
-            self.graph,
-            self.record.status,
-            self.recorder.events,
-            self.recorder.pending,
-            nodes,
-            edges,
-            elapsed,
-            log,
-            find_bottleneck(self.plan, nodes, edges, log, elapsed),
-            self._subscriptions.statistics(),
-        )
-
-    def __repr__(self) -> str:
-        return f"<Execution {self.id} of {self.graph}: {self.status}>"
-
-    def _check_running(self) -> None:
-        if self.ended or self.status in ENDED:
-            move(self.status, Status.CANCELLED)
-        if self._settled.done():
-            move(Status.CANCELLED, Status.CANCELLED)
-
-    # -- its life, led by the engine -----------------------------------------------------------
-
-    async def begin(self, status: Status) -> None:
-        """Record that it exists, and that it runs if it does. Raises `LogError`."""
-        if status is Status.RUNNING:
-            self._move(status, started_at=_now())
-            self._told_start()
-        await self.recorder.record(self.record)
-
-    async def run(self) -> None:
-        """Lead it from running to its end; raises only when its task is cancelled."""
-        try:
-            error = await self._run()
-            if isinstance(error, Suspended):
-                self._give_up(error)
-            else:
-                await self._end(error)
-        except LogError as failed:
-            self._give_up(failed)
-        except BaseException as raised:
-            if hasattr(self, "runtime"):
-                self.runtime.dispose()
-            self._give_up(LogError(f"its end could not be recorded: {raised!r}"))
-            raise
-        finally:
-            self.recorder.close()
-            self._ended.set()
-
-    def _give_up(self, error: LogError) -> None:
-        """Nothing can be recorded: readers find the transport aborted, never a false ending."""
-        self._error = error
-        if isinstance(error, Suspended):
-            self._bound.info("execution suspended")
-            self._log.abandon(self.id, error)
-            return
-        self._bound.error("the execution could not be recorded", error=error.message)
-        if not self.ended and self.status not in ENDED:
-            self._move(Status.FAILED, ended_at=_now())
-        else:
-            self.record = replace(self.record, status=Status.FAILED.value)
-        self._log.abandon(self.id, error)
-
-    def hurry(self, seconds: float) -> None:
-        """Let it take no longer to end, once something has ended it."""
-        self.recorder.hurry()
-        if hasattr(self, "runtime"):
-            self.runtime.tasks.hurry(seconds)
-        self._patience = seconds
-
-    @property
     def watched(self) -> bool:
         """Whether a subscribed sink still reads its log."""
         return bool(self._subscriptions)
@@ -347,158 +209,5 @@ class Execution:
         """Let its subscriptions read to the end until the loop's clock shows `deadline`, then remove them."""
         await self._subscriptions.leave(deadline - self._loop.time())
 
-    def unsettled(self) -> bool:
-        """Whether nothing has ended it yet."""
-        return not self._settled.done()
-
-    def on_settled(self, function: Callable[[], None]) -> None:
-        """Call a function when something has ended it."""
-        self._settled.add_done_callback(lambda _: function())
-
-    async def _run(self) -> BaseException | None:
-        self._published = {
-            node.id: Published(self.recorder, node) for node in self.plan.nodes if node.published
-        }
-        for node_id, state in root_states(self._kept.nodes).items():
-            self._published[node_id].restore(state)
-        if self._settled.done():
-            return self._ended_with(self._settled.result())
-        if self.status is Status.QUEUED:
-            self._move(Status.RUNNING, started_at=_now())
-            self._told_start()
-            await self.recorder.record(self.record)
-            if self._settled.done():
-                return self._settled.result()
-        try:
-            self._launch()
-        except Exception as error:
-            self.settle(error)
-        error_or_none = await self._settled
-        await self.runtime.close(min(CLOSE_S, self._patience))
-        return self._ended_with(error_or_none)
-
-    def _ended_with(self, error: BaseException | None) -> BaseException | None:
-        return ExecutionCancelled("stopped") if self._kept.stopped and error is None else error
-
-    def _launch(self) -> None:
-        roots = {node: [root] for node, root in self._published.items()}
-        watcher = Telling(self.recorder, self._bound, self.settle)
-        launch(self.plan, watcher, roots, self.id, self._adopt)
-        self._steering.launched()
-        if self._kept.stopped:
-            self.runtime.stop()
-
-    def _adopt(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        runtime.asker = self._questions
-        runtime.steering = self._steering
-        runtime.shower = Shower(self.recorder)
-        for root in self._published.values():
-            root.runtime = runtime
-            if not root.closed:
-                runtime.add_root()
-        if self.resumable:
-            runtime.cut = Cut(runtime, self._kept.nodes)
-            runtime.on_touched = self.recorder.changed
-            runtime.checkpoint = self._checkpoint
-            self.recorder.cut = self._cut
-
-    def _cut(self) -> Mapping[str, Delta]:
-        """What changed since the last commit, and how it is ending if it is."""
-        cut = self.runtime.cut
-        assert cut is not None
-        if self.unsettled():
-            try:
-                deltas = cut.take()
-            except Exception as error:
-                deltas = self._not_storable(cut, error)
-            if self.unsettled():
-                return {**deltas, **self._kept.of_itself()}
-        return self._kept.of_end(self._settled.result(), self._published.values())
-
-    def _not_storable(self, cut: Cut, error: Exception) -> dict[str, Delta]:
-        """An element or a state has no stored form: a graph that must be resumable fails, another goes on."""
-        node = self.plan.by_id.get(getattr(error, "node", None) or "")
-        if self.plan.resumable and node is not None:
-            self.runtime.node_failed(node, error)
-            self.runtime.failed(error, node)
-            return {}
-        said = classify(error)["message"]
-        self._bound.warning("execution cannot be resumed any more", error=said)
-        self.resumable = False
-        self.runtime.cut, self.recorder.cut = None, dict
-        return self._kept.give_up(cut, said)
-
-    def _nobody_listens(self) -> None:
-        self.settle(ExecutionCancelled("the last listener left"))
-
-    def _waits(self, for_answers: bool) -> None:
-        """It waits while a question is open."""
-        wanted = Status.WAITING if for_answers else Status.RUNNING
-        if self.unsettled() and self.status is not wanted and self.status not in ENDED:
-            self._move(wanted)
-            self.recorder.note(self.record)
-
-    async def _end(self, error: BaseException | None) -> None:
-        duration = self._duration_ms()
-        if error is None:
-            self._value = result_of(self.plan, self._published)
-            try:
-                result = plain(self._value)
-            except CodecError as changed:  # it was recorded, so somebody changed it since
-                await self._end(changed)
-                return
-            self.recorder.add(
-                EventType.PIPELINE_COMPLETE, None, {"result": result, "duration_ms": duration}
-            )
-            self._move(Status.COMPLETED, ended_at=_now(), result=result)
-        elif isinstance(error, ExecutionCancelled):
-            self._error = error
-            self.recorder.add(EventType.PIPELINE_CANCELLED, None, {"reason": error.message})
-            self._move(Status.CANCELLED, ended_at=_now(), error=dict(classify(error)))
-        else:
-            self._error = error
-            told = shown(error)
-            self.recorder.add(EventType.PIPELINE_ERROR, None, {"error": told})
-            self._move(Status.FAILED, ended_at=_now(), error=dict(told))
-        self._bound.info("execution ended", status=self.record.status, duration_ms=duration)
-        await self.recorder.record(self.record)
-
-    def _move(self, status: Status, **changes: Any) -> None:
-        self.record = replace(self.record, status=move(self.status, status).value, **changes)
-
-    def _told_start(self) -> None:
-        self._bound.info("execution started")
-        self.recorder.add(
-            EventType.PIPELINE_START,
-            None,
-            {
-                "graph": self.record.graph,
-                "params": dict(self.record.params),
-                "fingerprint": self.record.fingerprint,
-            },
-        )
-
-    def _duration_ms(self) -> float:
-        started = self.record.started_at or self.record.created_at
-        return round((_now() - started).total_seconds() * 1_000, 3)
-
-    def settle(self, error: BaseException | None) -> None:
-        """End it, unless something has ended it already; None is a good end."""
-        if not self._settled.done():
-            self._settled.set_result(error)
-            if hasattr(self, "runtime"):
-                self.runtime.ended = True
-                if self.runtime.cut is not None:
-                    self.recorder.changed()
-
-    def _room(self) -> None:
-        if hasattr(self, "runtime"):
-            for root in self._published.values():
-                for feeder in root.feeders:
-                    feeder.ready()
-            self.runtime.kick()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+    def __repr__(self) -> str:
+        return f"<Execution {self.id} of {self.graph}: {self.status}>"

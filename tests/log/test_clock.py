@@ -36,7 +36,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
         def utcnow(cls) -> Any:
             return datetime.now(UTC).replace(tzinfo=None) + wall.off
 
-    for module in ("rxstream.events", "rxstream.engine.execution", "rxstream.engine.engine"):
+    for module in ("rxstream.events", "rxstream.engine.life", "rxstream.engine.engine"):
         monkeypatch.setattr(f"{module}.datetime", Jumping)
     monkeypatch.setattr(time, "time", lambda: right() + wall.off.total_seconds())
     return wall
