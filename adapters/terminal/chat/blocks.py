@@ -49,7 +49,7 @@ class Text:
         self.version += 1
 
 
-CallState: TypeAlias = Literal["running", "done", "failed", "cancelled"]
+CallState: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
 @dataclass(eq=False)
@@ -62,6 +62,10 @@ class Call:
     state: CallState = "running"
     percentage: float | None = None
     message: str = ""
+    waits_for: str = ""
+    """What it waits for before it begins."""
+    outcome: str = ""
+    """How it ended, where a tool that worked says of itself that it failed: an exit code."""
     result: str = ""
     """What it gave, or the error, as the model is told it."""
     carry: Any = None
@@ -92,9 +96,21 @@ class Call:
         self.percentage, self.message = percentage, message
         self.version += 1
 
-    def end(self, state: CallState, result: str = "") -> None:
+    @property
+    def under_way(self) -> bool:
+        """Whether it runs, or is going to."""
+        return self.state in ("waiting", "running")
+
+    def wait(self, what: str) -> None:
+        """It waits for that, or for nothing: it runs."""
+        state: CallState = "waiting" if what else "running"
+        if (state, what) != (self.state, self.waits_for):
+            self.state, self.waits_for = state, what
+            self.version += 1
+
+    def end(self, state: CallState, result: str = "", outcome: str = "") -> None:
         """It is over."""
-        self.state, self.result = state, result
+        self.state, self.result, self.outcome = state, result, outcome
         self.version += 1
 
 
@@ -114,6 +130,12 @@ class Request:
     id: str
     message: str
     schema: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def call_id(self) -> str | None:
+        """The call that a person is to agree to, if it is about one."""
+        call = self.schema.get("call")
+        return call.get("id") if isinstance(call, dict) else None
 
     @property
     def yes_or_no(self) -> bool:

@@ -19,8 +19,8 @@ from rxstream.adapters.terminal.text import duration, one_line, printable
 
 SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
-_MARKS: Final = {"done": "✓", "failed": "✗", "cancelled": "–"}
-_STYLES: Final = {"done": "green", "failed": "red", "cancelled": "yellow"}
+_MARKS: Final = {"waiting": "◦", "done": "✓", "failed": "✗", "cancelled": "–"}
+_STYLES: Final = {"waiting": "dim", "done": "green", "failed": "red", "cancelled": "yellow"}
 _BAR: Final = 12
 
 
@@ -96,7 +96,7 @@ def call_line(call: Call, spin: int, width: int) -> RichText:
     else:
         line.append(f"{_MARKS[call.state]} ", _STYLES[call.state])
     line.append(one_line(call.name, 60), "bold")
-    line.append(f" {_asked(call.arguments)}", "dim")
+    line.append(f" {asked_for(call.arguments)}", "dim")
     if call.state == "running":
         if call.percentage is not None:
             full = round(_BAR * min(max(call.percentage, 0.0), 100.0) / 100)
@@ -105,13 +105,16 @@ def call_line(call: Call, spin: int, width: int) -> RichText:
             line.append(f" {call.percentage:.0f} %", "cyan")
         if call.message:
             line.append(f"  {one_line(call.message, 100)}", "dim")
-    elif call.state == "cancelled":
-        line.append("  stopped", "yellow")
-    line.truncate(max(width, 10), overflow="ellipsis")
+    ending = {"waiting": f"waits for {call.waits_for}", "cancelled": "stopped"}.get(call.state, "")
+    ending = one_line(ending or call.outcome, 60)
+    room = max(width - 2 - cell_len(ending), 10) if ending else max(width, 10)
+    line.truncate(room, overflow="ellipsis")
+    if ending:
+        line.append(f"  {ending}", "red" if call.outcome else "yellow")
     return line
 
 
-def _asked(arguments: Any) -> str:
+def asked_for(arguments: Any) -> str:
     """Arguments as `name=value …`; one that stands alone needs no name."""
     if not isinstance(arguments, dict):
         return one_line(str(arguments), 200)

@@ -75,6 +75,7 @@ def _lines(block: Block) -> Iterator[str]:
         asked = one_line(orjson.dumps(block.arguments).decode(), _OUTPUT)
         yield f"{one_line(block.name, 60)} {asked}"
         if block.state == "failed":
-            yield f"{one_line(block.name, 60)} failed: {one_line(block.result, _OUTPUT)}"
+            why = block.outcome or block.result
+            yield f"{one_line(block.name, 60)} failed: {one_line(why, _OUTPUT)}"
         elif block.state == "done":
             yield f"{one_line(block.name, 60)} done"

@@ -37,22 +37,23 @@ class Prompt(TextArea):
 
     @dataclass
     class Keyed(Message):
-        """`y` or `n` was typed where nothing else was."""
+        """One of the `keys` was typed where nothing else was."""
 
-        yes: bool
+        key: str
 
     def __init__(self, history: History) -> None:
         super().__init__(
             compact=False, show_line_numbers=False, soft_wrap=True, highlight_cursor_line=False
         )
         self._history = history
-        self.yes_or_no = False
-        """Whether a single y or n is an answer."""
+        self.keys = ""
+        """Those of which a single one is an answer."""
 
     async def _on_key(self, event: events.Key) -> None:
-        if self.yes_or_no and not self.text and event.key.lower() in ("y", "n"):
+        key = (event.character or "").lower()
+        if key and key in self.keys and not self.text:
             self._taken(event)
-            self.post_message(self.Keyed(event.key.lower() == "y"))
+            self.post_message(self.Keyed(key))
         elif event.key == "enter":
             self._taken(event)
             text = self.text.strip()

@@ -1,12 +1,52 @@
-"""How a person answers a question of a tool or the model: what to type, and the value that it is. Pure."""
+"""What a person is asked, how it is answered, and the value that what was typed is. Pure."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import orjson
 
-from rxstream.adapters.terminal.chat.blocks import Request
+from rxstream.adapters.terminal.chat.blocks import Call, Request
+from rxstream.adapters.terminal.chat.drawing import asked_for
+from rxstream.adapters.terminal.text import one_line
+
+ALL: Final = "a"
+"""The key that means all of them."""
+_KEYS: Final = "123456789"
+
+
+class Choice:
+    """Which of several calls a person wants to stop: a key for each, which it keeps when others end."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = dict(zip(_KEYS, calls, strict=False))
+        self._beyond = list(calls[len(_KEYS) :])
+
+    @property
+    def open(self) -> dict[str, Call]:
+        """Those that have not ended, by their keys."""
+        return {key: call for key, call in self._calls.items() if call.under_way}
+
+    def meant(self, key: str) -> list[Call]:
+        """The calls of a key."""
+        if key == ALL:
+            return [*self.open.values(), *(call for call in self._beyond if call.under_way)]
+        return [self.open[key]] if key in self.open else []
+
+    @property
+    def keys(self) -> str:
+        """Those that mean something."""
+        return "".join((*self.open, ALL))
+
+    @property
+    def message(self) -> str:
+        """The question."""
+        lines = [
+            one_line(f"{key} {call.name} {asked_for(call.arguments)}", 200)
+            for key, call in self.open.items()
+        ]
+        return "\n".join(("Stop which of them?", *lines, f"{ALL} all"))
 
 
 def how_to_answer(request: Request) -> str:

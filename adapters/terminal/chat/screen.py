@@ -24,7 +24,7 @@ from rxstream.adapters.terminal.chat.deeds import Deeds
 from rxstream.adapters.terminal.chat.drawing import SPINNER
 from rxstream.adapters.terminal.chat.history import History
 from rxstream.adapters.terminal.chat.prompt import Prompt
-from rxstream.adapters.terminal.chat.questions import how_to_answer, value_of
+from rxstream.adapters.terminal.chat.questions import Choice, how_to_answer, value_of
 from rxstream.adapters.terminal.chat.session import Session
 from rxstream.adapters.terminal.chat.widgets import TurnView
 from rxstream.adapters.terminal.text import one_line, printable
@@ -100,6 +100,8 @@ class ChatScreen(App[None]):
         self._drawn_at = float("-inf")
         self._stale = True
         self._request: Request | None = None
+        self._choice: Choice | None = None
+        """Which of the calls under way is to be stopped; asked before anything else."""
         self._unfolded = False
         self._waiting: list[str] = []
         """Questions that come next."""
@@ -244,9 +246,14 @@ class ChatScreen(App[None]):
         self._changed()
 
     async def on_prompt_keyed(self, message: Prompt.Keyed) -> None:
-        """Yes or no."""
-        if self._request is not None:
-            await self._answer(self._request, message.yes)
+        """Yes or no, or which call."""
+        if self._choice is not None:
+            meant = self._choice.meant(message.key)
+            self._choose(None)
+            for call in meant:
+                await self.session.stop_call(call)
+        elif self._request is not None:
+            await self._answer(self._request, message.key == "y")
 
     def _ask(self, question: str) -> None:
         try:
@@ -267,6 +274,11 @@ class ChatScreen(App[None]):
         self._changed()
 
     def _ask_person(self) -> None:
+        if self._choice is not None:
+            if self._choice.open:
+                self._show_choice(self._choice)
+                return
+            self._choose(None)
         turn = self.session.turn
         requests = [] if turn is None or turn.replayed else list(turn.requests.values())
         wanted = requests[0] if requests else None
@@ -275,7 +287,7 @@ class ChatScreen(App[None]):
         self._request = wanted
         self._panel.display = wanted is not None
         self._prompt.set_class(wanted is not None, "asked")
-        self._prompt.yes_or_no = False
+        self._prompt.keys = ""
         if wanted is None:
             self._prompt.placeholder = _ASK
             return
@@ -289,14 +301,35 @@ class ChatScreen(App[None]):
     def _let_answer(self, request: Request) -> None:
         """A person has had time to see the question."""
         if self._request is request:
-            self._prompt.yes_or_no = request.yes_or_no
+            self._prompt.keys = "yn" if request.yes_or_no else ""
             if self._panel.max_scroll_y:
                 self._prompt.placeholder = f"{how_to_answer(request)}; PgDn shows the rest"
+
+    def _choose(self, choice: Choice | None) -> None:
+        """Ask which call is to be stopped, or no more."""
+        self._choice = choice
+        # what the model asks is shown anew
+        self._request = None
+        self._prompt.keys = ""
+        self._prompt.placeholder = _ASK
+        self._panel.display = False
+        self._prompt.set_class(False, "asked")
+        self._changed()
+
+    def _show_choice(self, choice: Choice) -> None:
+        self._panel.display = True
+        self._prompt.set_class(True, "asked")
+        self._panel.query_one(Static).update(RichText(printable(choice.message)))
+        self._prompt.placeholder = "a key stops it, Esc none"
+        self._prompt.keys = choice.keys
 
     # -- keys ----------------------------------------------------------------------------------
 
     def action_stop(self) -> None:
-        """End the answer, keep what came."""
+        """End the answer, keep what came; where a person chooses, choose nothing."""
+        if self._choice is not None:
+            self._choose(None)
+            return
         # what was to come next is not lost
         turn = self.session.turn
         joining = [] if turn is None or turn.replayed else turn.joining
@@ -321,9 +354,14 @@ class ChatScreen(App[None]):
         self._changed()
 
     async def action_stop_tool(self) -> None:
-        """End the tools at work; the model is told, and goes on."""
-        if not await self.session.stop_tools():
+        """End a tool at work, which if there are several; the model is told, and goes on."""
+        calls = self.session.calls
+        if not calls:
             self._told = "no tool is at work"
+        elif len(calls) == 1:
+            await self.session.stop_call(calls[0])
+        else:
+            self._choose(None if self._choice else Choice(calls))
         self._changed()
 
     def action_leave(self) -> None:

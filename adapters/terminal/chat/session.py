@@ -263,12 +263,14 @@ class Session:
         """Let a message join the answer under way; False where it cannot and has to come next."""
         return await self._send(text)
 
-    async def stop_tools(self) -> bool:
-        """End the calls of tools under way, of which the model is told; whether there were any."""
-        calls = [] if self._turn is None else [b for b in self._turn.blocks if isinstance(b, Call)]
-        running = [call.id for call in calls if call.state == "running"]
-        sent = [await self._send({"type": "cancel_call", "id": call_id}) for call_id in running]
-        return any(sent)
+    @property
+    def calls(self) -> list[Call]:
+        """The calls of tools that run or wait."""
+        return [] if self._turn is None or self._turn.replayed else self._turn.calls
+
+    async def stop_call(self, call: Call) -> bool:
+        """End a call, of which the model is told; False where it has ended."""
+        return await self._send({"type": "cancel_call", "id": call.id})
 
     async def _send(self, value: Any) -> bool:
         if self._execution is None or self._turn is None:

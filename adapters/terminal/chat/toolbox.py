@@ -51,6 +51,9 @@ TOOLS: Final[Mapping[str, Callable[[], list[Tool]]]] = {
 }
 """What makes them, by name."""
 
+SIDE_BY_SIDE: Final = frozenset({"find", "http_get", "screenshot", "tree", "view"})
+"""The tools of these whose calls run beside each other; any other waits for the calls before it."""
+
 
 def made(names: Iterable[str]) -> list[Tool]:
     """The tools of these names. Raises `BadRequest`, and what says why one cannot work here."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from rxstream.adapters.terminal.chat.blocks import Block, Call, Note, Request, Text
+from rxstream.adapters.terminal.chat.toolbox import SIDE_BY_SIDE
 from rxstream.events import EventType, StreamEvent
 from rxstream.tools.telling import told
 
@@ -135,6 +136,7 @@ class Turn:
             request = Request(data["request_id"], data["message"], data.get("schema") or {})
             self.requests[request.id] = request
             self.status = "waiting"
+            self._line_up()
         elif kind == EventType.INPUT_RECEIVED:
             self._answered(data)
         elif kind == EventType.PIPELINE_COMPLETE:
@@ -159,6 +161,7 @@ class Turn:
             call = Call(str(element.get("id")), str(element.get("name")), element.get("arguments"))
             call.carry = element.get("carry")
             self.blocks.append(call)
+            self._line_up()
         elif kind in ("tool_output", "tool_result"):
             self._tool(kind, element)
         elif kind == "restarted":
@@ -204,13 +207,37 @@ class Turn:
         if call is None:
             return
         if kind == "tool_result":
-            call.end("done" if element.get("error") is None else "failed", told(element))
+            outcome = how_it_failed(element.get("result"))
+            failed = outcome or element.get("error") is not None
+            call.end("failed" if failed else "done", told(element), outcome)
+            # one that was stopped meanwhile, or waited for too long, asks no more
+            self.requests = {k: r for k, r in self.requests.items() if r.call_id != call.id}
+            self._asked_no_more()
             self._spoke_at = None
             self._answer = len(self.blocks)
         elif element.get("channel") == "progress":
             call.tell(element.get("percentage"), str(element.get("text") or ""))
         else:
             call.say(str(element.get("text", "")))
+
+    def _line_up(self) -> None:
+        """Which calls wait: for a person, or for calls before them."""
+        asked = {request.call_id for request in self.requests.values()}
+        before: list[Call] = []
+        for call in self.calls:
+            others = [each for each in before if not {each.name, call.name} <= SIDE_BY_SIDE]
+            if call.id in asked:
+                call.wait("your answer")
+            elif others and not call.output:
+                call.wait(others[0].name)
+            else:
+                call.wait("")
+            before.append(call)
+
+    @property
+    def calls(self) -> list[Call]:
+        """Calls that run or wait, in order."""
+        return [each for each in self.blocks if isinstance(each, Call) and each.under_way]
 
     def call(self, call_id: str) -> Call | None:
         """A call by its id; the newest, where a model gave one twice."""
@@ -243,20 +270,35 @@ class Turn:
             # what was asked about is seen beside it
             asked = request.message.partition("\n")[0]
             self.blocks.append(Note("info", f"{asked} {shown}"))
+            self._asked_no_more()
         elif data.get("request_id") is None and isinstance(data.get("value"), str):
             self.joining.append(data["value"])
+
+    def _asked_no_more(self) -> None:
+        """A question needs no answer any more."""
+        self._line_up()
         if not self.requests and self.status == "waiting":
             self.status = "running"
 
     def _end(self, status: TurnStatus, duration_ms: float | None) -> None:
         self._close()
         for block in self.blocks:
-            if isinstance(block, Call) and block.state == "running":
+            if isinstance(block, Call) and block.under_way:
                 block.end("cancelled")
         self.status = status
         self.requests.clear()
         self.doing, self.percentage = "", None
         self.seconds = None if duration_ms is None else duration_ms / 1_000
+
+
+def how_it_failed(result: Any) -> str:
+    """In a few words, of a result that says itself that what was wanted failed: a command's."""
+    if not isinstance(result, Mapping):
+        return ""
+    if isinstance(reason := result.get("ended_by"), str):
+        return "it was cancelled" if reason == "cancelled" else f"ended by its limit of {reason}"
+    code = result.get("exit_code")
+    return f"exit code {code}" if isinstance(code, int) and code else ""
 
 
 def _without_place(message: str) -> str:

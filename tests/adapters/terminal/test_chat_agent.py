@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rxstream.adapters.terminal.chat import Models, Session
+from rxstream.adapters.terminal.chat import Models, Session, toolbox
 from rxstream.adapters.terminal.chat.blocks import Call, Note
 from rxstream.errors import AuthorError, BadRequest
 from tests.adapters.terminal.chat_parts import Says, call, done, sandbox, token, until
@@ -92,10 +92,36 @@ async def test_a_tool_is_stopped_and_the_model_goes_on() -> None:
         (request,) = await until(lambda: list(turn.requests.values()))
         await session.answer(request.id, True)
         await until(lambda: not turn.requests)
-        assert await session.stop_tools()
+        (running,) = session.calls
+        assert running.state == "running"
+        assert await session.stop_call(running)
         await session.wait()
-        assert not await session.stop_tools()
+        assert not await session.stop_call(running)
+        assert not session.calls
     assert (turn.text, turn.status) == ("Fine.", "completed")
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_of_several_calls_one_is_stopped_also_before_anybody_agreed_to_it() -> None:
+    calls = [{**call("bash", command=f"echo {n}"), "id": n} for n in ("one", "two")]
+    model = Says([*calls, done()], [token("Fine."), done()])
+    async with chat(model, "bash") as session:
+        turn = session.ask("Go.")
+        await until(lambda: len(turn.requests) == 2)
+        first, second = session.calls
+        assert (first.waits_for, second.waits_for) == ("your answer", "your answer")
+        assert await session.stop_call(first)
+        (left,) = await until(lambda: len(turn.requests) == 1 and turn.requests.values())
+        await session.answer(left.id, True)
+        await session.wait()
+    assert (first.state, second.state, turn.text) == ("failed", "done", "Fine.")
+    assert "two" in second.output
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_which_tools_run_beside_each_other_is_as_they_declare() -> None:
+    tools = toolbox.made(toolbox.TOOLS)
+    assert {tool.name for tool in tools if tool.settings.parallel} == toolbox.SIDE_BY_SIDE
 
 
 def test_a_tool_nobody_knows_is_refused() -> None:

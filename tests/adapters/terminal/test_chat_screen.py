@@ -124,6 +124,49 @@ async def test_a_tool_is_seen_at_work_and_its_result_after() -> None:
             assert shown in chat.text
 
 
+async def test_a_call_that_waits_and_a_command_that_fails_look_so() -> None:
+    hold = asyncio.Event()
+    script = [call("bash", command="false"), output("bash", "no\n"), call("f"), hold]
+    script += [result("bash", {"exit_code": 1}), result("f", 42), done()]
+    async with chatting(Scripted(script)) as chat:
+        await chat.type("Go")
+        await chat.sees("◦ f   waits for bash")
+        hold.set()
+        await chat.sees("✗ bash false  exit code 1")
+        await chat.sees("✓ f")
+
+
+async def test_which_of_several_calls_is_stopped_a_person_says() -> None:
+    @rxs.tool(parallel=True)
+    async def find(who: str) -> None:
+        """Look for ever."""
+        await asyncio.Event().wait()
+
+    class Looking(Asking):
+        def __call__(
+            self, messages: Sequence[Any], model: str, tools: Sequence[str]
+        ) -> Stream[Any]:
+            return rxs.agent(list(messages), model=self.opened(model), tools=[find])
+
+    names = ("Ada", "Bob", "Cy")
+    calls = [{**call("find", who=name), "id": name} for name in names]
+    async with chatting(Looking(Says([*calls, done()], [token("Fine."), done()]))) as chat:
+        await chat.type("Go", "enter")
+        await chat.sees("Cy")
+        await chat.pilot.press("ctrl+t")
+        await chat.sees("2 find Bob")
+        await chat.pilot.press("2")
+        await chat.sees("✗ find Bob")
+        await chat.sees_no("Stop which of them?")
+        await chat.pilot.press("ctrl+t", "escape")
+        await chat.sees_no("Stop which of them?")
+        assert [each.arguments["who"] for each in chat.session.calls] == ["Ada", "Cy"]
+        await chat.pilot.press("ctrl+t")
+        await chat.sees("a all")
+        await chat.pilot.press("a")
+        await chat.sees("Fine.")
+
+
 async def test_of_long_output_the_end_is_shown_until_it_is_unfolded() -> None:
     lines = "".join(f"line {i}.\n" for i in range(20))
     async with chatting(Scripted([call("f"), output("f", lines), result("f", 1), done()])) as chat:
@@ -201,7 +244,7 @@ async def test_a_question_is_answered_with_a_key_or_a_value(
         await chat.type("Do it")
         await chat.sees("? Which one?")
         prompt = chat.screen.query_one(Prompt)
-        await until(lambda: prompt.yes_or_no is (kind is bool))
+        await until(lambda: prompt.keys == ("yn" if kind is bool else ""))
         await chat.pilot.press(*keys)
         await chat.sees(f"got {got}")
         assert "? Which one?" not in chat.text

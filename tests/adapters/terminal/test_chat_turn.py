@@ -140,3 +140,50 @@ def test_without_a_screen_text_is_given_once_and_the_rest_is_lines() -> None:
     assert list(plain.lines()) == ['f {"a":1}']
     made.apply(event(20, "step_output", result("f", 1)))
     assert list(plain.lines()) == ["f done"]
+
+
+def test_a_command_that_fails_is_no_success() -> None:
+    made = turn(
+        *(call("bash"), result("bash", {"exit_code": 3, "ended_by": None, "output": "no"})),
+        *({**call("bash"), "id": "b"}, {**result("bash", {"exit_code": 0}), "id": "b"}),
+        *({**call("bash"), "id": "c"}, {**result("bash", {"ended_by": "time"}), "id": "c"}),
+    )
+    assert [(b.state, b.outcome) for b in made.blocks if isinstance(b, Call)] == [
+        ("failed", "exit code 3"),
+        ("done", ""),
+        ("failed", "ended by its limit of time"),
+    ]
+    assert "bash failed: exit code 3" in list(PlainAnswer(made, person=True).lines())
+
+
+def asks(number: int, call_id: str) -> StreamEvent:
+    schema = {"type": "boolean", "call": {"id": call_id}}
+    asked = {"request_id": f"r{number}", "message": "Run it?", "schema": schema}
+    return event(number, "input_requested", asked)
+
+
+def test_a_call_that_has_not_begun_is_said_to_wait_and_for_what() -> None:
+    names = ("view", "find", "bash", "bash2", "view2")
+    calls = [{**call(name.rstrip("2")), "id": name} for name in names]
+    made = turn(*calls, ending=None)
+    blocks = [block for block in made.blocks if isinstance(block, Call)]
+    made.apply(asks(10, "bash"))
+    assert [block.waits_for for block in blocks] == ["", "", "your answer", "view", "bash"]
+    made.apply(event(11, "input_received", {"request_id": "r10", "value": True}))
+    assert [block.waits_for for block in blocks] == ["", "", "view", "view", "bash"]
+    for number, name in enumerate(names, 12):
+        ended = {**result(name.rstrip("2"), 1), "id": name}
+        made.apply(event(number, "step_output", ended))
+        if name == "find":
+            assert [block.state for block in blocks][2:] == ["running", "waiting", "waiting"]
+    assert [block.state for block in blocks] == ["done"] * 5
+
+
+def test_a_call_that_was_stopped_asks_no_more() -> None:
+    made = turn(call("bash"), ending=None)
+    made.apply(asks(5, "bash-1"))
+    assert (made.status, list(made.requests)) == ("waiting", ["r5"])
+    stopped = {"kind": "cancelled", "code": "cancelled", "message": "a person cancelled it"}
+    ended = {"type": "tool_result", "id": "bash-1", "name": "bash", "error": stopped}
+    made.apply(event(6, "step_output", ended))
+    assert (made.status, made.requests) == ("running", {})
