@@ -20,7 +20,8 @@ from rxstream.adapters.tools import sandbox_groups as groups
 from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_growth import Growth
 from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
-from rxstream.adapters.tools.sandbox_user import NOBODY, somebody
+from rxstream.adapters.tools.sandbox_user import NOBODY, launched, somebody
+from rxstream.adapters.tools.sandbox_wall import told, wall
 from rxstream.adapters.tools.sandbox_watch import Watch
 from rxstream.errors import AuthorError, WorldError
 
@@ -112,6 +113,7 @@ class Sandbox:
         counted = "by the kernel" if user else group or "watched (the kernel does not limit root)"
         return {
             "boundary": f"bubblewrap {made.version}",
+            "second_wall": told(made.path),
             "system_calls": "filtered" if made.seccomp is not None else "not filtered",
             "user_namespaces": "forbidden" if made.nested else "refused by the filter",
             "user": f"{bubblewrap.USER} inside, {user} on the host",
@@ -154,7 +156,7 @@ class Sandbox:
         variables = {**_environment(), **self.environment}
         files = bubblewrap.opened(made, _ACCOUNTS)
         arguments = [
-            *(() if user is None else user.words),
+            *launched([*(() if user is None else user.words), *wall(made.path)]),
             *bubblewrap.apart(made, network=self.network),
             *files.arguments,  # before the root is closed
             *seen,

@@ -1,9 +1,14 @@
-"""Run as a program, by root: become a user who owns nothing, to whom some folders look like their own.
+"""Run as a program: what a process does to itself before it becomes the one that makes the sandbox.
 
-`python sandbox_launch.py USER PLACE [r FOLDER | w FOLDER] … -- COMMAND …`: in mounts of its own, each folder
-is put into the place under its number. In one that is written to (`w`), files of the folder's owner appear to
-be the user's, and what the user makes is the owner's: `mount_setattr(2)`. Then it is that user, without any
-right of root, and becomes the command. It must not import what takes long: it runs before every command.
+`python sandbox_launch.py [user USER PLACE] [r FOLDER | w FOLDER] … [wall SCOPES] -- COMMAND …`
+
+By root, with `user`: become a user who owns nothing, to whom some folders look like their own. In mounts of
+its own, each folder is put into the place under its number. In one that is written to (`w`), files of the
+folder's owner appear to be the user's, and what the user makes is the owner's: `mount_setattr(2)`. Then it is
+that user, without any right of root.
+
+By anybody, with `wall`: give up for good, with all that will be started, the ways to others that the mask
+names: `landlock(7)`. It must not import what takes long: it runs before every command.
 """
 
 from __future__ import annotations
@@ -20,12 +25,35 @@ _HERE = -100
 _MAPPED = 0x00100000
 _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
 _PRIVATE = 0x40000 | 0x4000
+_CREATE_RULESET, _RESTRICT_SELF = 444, 446  # as above
+_NO_NEW_PRIVILEGES = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(user: int, place: str, folders: list[tuple[str, bool]], command: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Never returns. Raises `OSError` where the kernel or a file system cannot."""
+    user, place, scopes = 0, "", 0
+    folders: list[tuple[str, bool]] = []
+    while (kind := words.pop(0)) != "--":
+        if kind == "user":
+            user, place = int(words.pop(0)), words.pop(0)
+        elif kind == "wall":
+            scopes = int(words.pop(0))
+        else:
+            folders.append((words.pop(0), kind == "w"))
+    if user:
+        become(user, place, folders)
+    if scopes:
+        restrict(scopes)
+    # Python ignores these, and a command that inherits that does not end as others do
+    for each in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(each, signal.SIG_DFL)
+    os.execv(words[0], words)
+
+
+def become(user: int, place: str, folders: list[tuple[str, bool]]) -> None:
+    """That user, who finds the folders in the place."""
     _checked(_libc.unshare(_NEW_MOUNTS))
     _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_PRIVATE), None))
     trees = [(_tree(path, user if written else None), path) for path, written in folders]
@@ -37,13 +65,18 @@ def main(user: int, place: str, folders: list[tuple[str, bool]], command: list[s
         else:
             os.close(os.open(target, os.O_CREAT))
         _checked(_libc.syscall(_MOVE_MOUNT, tree, b"", _HERE, target.encode(), _MOVE_EMPTY))
-    # which Python ignores, and a command that inherits that does not end as others do
-    for each in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(each, signal.SIG_DFL)
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    os.execv(command[0], command)
+
+
+def restrict(scopes: int) -> None:
+    """A Landlock domain that says nothing of files: inside one that does, no mount can be made."""
+    wishes = ctypes.create_string_buffer(struct.pack("=QQQ", 0, 0, scopes), 24)
+    rules = _checked(_libc.syscall(_CREATE_RULESET, wishes, 24, 0))
+    _checked(_libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    _checked(_libc.syscall(_RESTRICT_SELF, rules, 0))
+    os.close(rules)
 
 
 def _tree(path: str, user: int | None) -> int:
@@ -90,18 +123,8 @@ def _checked(result: int) -> int:
     return result
 
 
-def read(words: list[str]) -> tuple[int, str, list[tuple[str, bool]], list[str]]:
-    """What the arguments say."""
-    user, place, *rest = words
-    folders: list[tuple[str, bool]] = []
-    while rest[0] != "--":
-        kind, path, *rest = rest
-        folders.append((path, kind == "w"))
-    return int(user), place, folders, rest[1:]
-
-
 if __name__ == "__main__":
     try:
-        main(*read(sys.argv[1:]))
+        main(sys.argv[1:])
     except OSError as error:
-        sys.exit(f"bwrap: cannot run as another user: {error}")
+        sys.exit(f"bwrap: cannot set the command apart: {error}")

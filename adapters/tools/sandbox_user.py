@@ -31,7 +31,7 @@ class Somebody:
     """A way to start a command as that user."""
 
     words: tuple[str, ...]
-    """What comes before the command."""
+    """What is said to `sandbox_launch`."""
     sources: tuple[str, ...]
     """Where each folder is then, in the order given."""
 
@@ -49,10 +49,16 @@ def somebody(readable: Sequence[str], writable: Sequence[str]) -> Somebody | Non
     )
 
 
+def launched(words: Sequence[str]) -> tuple[str, ...]:
+    """What comes before a command for `sandbox_launch` to do what the words say."""
+    if not words:
+        return ()
+    return (sys.executable, "-I", "-S", sandbox_launch.__file__, *words, "--")
+
+
 def _words(place: str, folders: Sequence[tuple[str, bool]]) -> tuple[str, ...]:
     named = [word for path, written in folders for word in ("w" if written else "r", path)]
-    python = (sys.executable, "-I", "-S", sandbox_launch.__file__)
-    return (*python, str(NOBODY), place, *named, "--")
+    return ("user", str(NOBODY), place, *named)
 
 
 def _can(place: str, path: str) -> bool:
@@ -75,7 +81,10 @@ def _try(words: Sequence[str]) -> bool:
         return False
     try:
         tried = subprocess.run(
-            [*words, true], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TRIED_S
+            [*launched(words), true],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_TRIED_S,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
