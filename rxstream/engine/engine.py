@@ -11,7 +11,6 @@ import asyncio
 import os
 import secrets
 import time
-from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from rxstream.engine.requeue import age_s, marked, plan_again
 from rxstream.engine.requirements import Requirements, check
 from rxstream.engine.resources import Resources
 from rxstream.engine.resuming import CannotResume, plan_of
+from rxstream.engine.roster import Roster
 from rxstream.engine.scheduling import AGEING_S, Scheduler
 from rxstream.engine.served import Served
 from rxstream.engine.states import ENDED, Status, move
@@ -40,16 +40,12 @@ from rxstream.engine.takeover import interrupt, not_ended
 from rxstream.errors import (
     Draining,
     LogError,
-    UnknownExecution,
     UnknownGraph,
 )
 from rxstream.graph.build import BoundGraph, Graph
 from rxstream.graph.plan import Plan
 from rxstream.log import EventLog, ExecutionRecord, open_log
 from rxstream.log.contract import CheckpointInfo
-
-_KEPT_ENDED: Final = 256
-"""Ended executions that `Engine.execution` still knows; older ones are in the log."""
 
 CLOSING_S: Final = 1.0
 """How long what runs may take to end when the engine is closed, in seconds; then it is left behind."""
@@ -103,11 +99,8 @@ class Engine:
         self._judges = Judges(self.log)
         self._grace_s = grace_s
         self._fuse = fuse
-        self._executions: OrderedDict[str, Execution] = OrderedDict()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._ended: Counter[str] = Counter()
-        self._events = 0
-        self._commits = 0
+        self._roster = Roster()
+        self._resuming = asyncio.Lock()
         for graph in graphs:
             self.add(graph)
 
@@ -129,7 +122,7 @@ class Engine:
         """
         self.draining = True
         deadline = asyncio.get_running_loop().time() + CLOSING_S
-        known = list(self._executions.values())
+        known = list(self._roster.known.values())
         for execution in known:
             if not execution.ended:
                 execution.hurry(CLOSING_S)
@@ -137,8 +130,7 @@ class Engine:
                     execution.cancel("the engine was closed")
         self._queue.close()
         await asyncio.sleep(0)  # those that waited say their ends in tasks of their own
-        while self._running:
-            await asyncio.wait(list(self._running.values()))
+        await self._roster.none_led()
         await asyncio.gather(*(execution.leave(deadline) for execution in known))
         await self.log.close()
 
@@ -162,11 +154,10 @@ class Engine:
         """
         self.draining = True
         self._queue.pause()
-        running = [self._executions[name] for name in self._running if name in self._executions]
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await bring_to_rest(
-                    running, self._queue.waiting, durable=self.log.durable, grace_s=grace_s
+                    self._roster.led, self._queue.waiting, durable=self.log.durable, grace_s=grace_s
                 )
 
     async def _take_over(self) -> None:
@@ -193,8 +184,15 @@ class Engine:
         Opening the engine does so for all whose graph it serves; `graph` is for one it does not. Raises
         `UnknownExecution`, `UnknownGraph`, `AlreadyEnded`, and `CannotResume` (it is not ended then).
         """
-        if execution_id in self._executions and not self._executions[execution_id].ended:
-            return self._executions[execution_id]
+        async with self._resuming:  # it is looked up first, and nobody else may begin it meanwhile
+            known = self._roster.known.get(execution_id)
+            if known is not None and not known.ended:
+                return known
+            return await self._resume(execution_id, graph)
+
+    async def _resume(
+        self, execution_id: str, graph: Graph[..., Any] | BoundGraph | None
+    ) -> Execution:
         record = await self.log.record(execution_id)
         if Status(record.status) in ENDED:
             move(Status(record.status), Status.RUNNING)
@@ -209,7 +207,7 @@ class Engine:
         plan = plan_of(record, found, states)
         execution = self._made(plan, record, await self._judges.of(found()), stored=states)
         self._queue.hold(Requirements.of(record).request(execution_id, record.priority))
-        self._keep(execution)
+        self._roster.add(execution, len(self._queue.waiting))
         self._run(execution)
         _log.info("execution goes on", execution_id=execution_id, graph=record.graph)
         return execution
@@ -230,7 +228,7 @@ class Engine:
         return execution
 
     def _saved(self, execution_id: str, info: CheckpointInfo) -> None:
-        execution = self._executions.get(execution_id)
+        execution = self._roster.known.get(execution_id)
         if execution is not None:
             execution.saved(info)
 
@@ -238,9 +236,9 @@ class Engine:
         self, plan: Plan, record: ExecutionRecord, judge: Judge | None
     ) -> Execution:
         wanted = Requirements.of(record)
-        known = await look_up(wanted, self._executions, self.log.record, strict=False)
+        known = await look_up(wanted, self._roster.known, self.log.record, strict=False)
         execution = self._made(plan, record, judge)
-        self._keep(execution)
+        self._roster.add(execution, len(self._queue.waiting))
         now = asyncio.get_running_loop().time()
         # whatever the system's clock did meanwhile, nobody passes who came earlier
         self._waited_since = max(self._waited_since, now - age_s(record))
@@ -301,7 +299,7 @@ class Engine:
         plan = bound.build()
         wanted = with_nodes(wanted, plan.nodes, self.resources.totals)
         judge = await self._judges.of(bound)
-        known = await look_up(wanted, self._executions, self.log.record)
+        known = await look_up(wanted, self._roster.known, self.log.record)
         self._check_open()  # again, because that may have taken a while
         for finding in plan.findings:
             _log.warning(
@@ -343,7 +341,7 @@ class Engine:
     ) -> Awaitable[None]:
         """Let it run or wait; what is returned is done when that is recorded."""
         runs = self._offer(execution, wanted, needs)
-        self._keep(execution)
+        self._roster.add(execution, len(self._queue.waiting))
         if self.log.durable:
             execution.record = marked(execution.record, bound)
         if not runs:
@@ -371,14 +369,11 @@ class Engine:
         try:
             await execution.begin(status)
         except LogError:
-            self._executions.pop(execution.id, None)
+            self._roster.drop(execution)
             raise
 
     def _run(self, execution: Execution, begun: asyncio.Future[None] | None = None) -> None:
-        task = asyncio.get_running_loop().create_task(
-            self._lead(execution, begun), name=f"rxstream {execution.graph} {execution.id}"
-        )
-        self._running[execution.id] = task
+        self._roster.lead(execution, self._lead(execution, begun))
 
     async def _lead(self, execution: Execution, begun: asyncio.Future[None] | None) -> None:
         FUSE.set(self._fuse)  # in the context of this task only
@@ -398,29 +393,13 @@ class Engine:
                     begun.set_result(None)
             await execution.run()
         finally:
-            self._running.pop(execution.id, None)
-            self._ended[execution.record.status] += 1
-            self._events += execution.recorder.events
-            self._commits += execution.recorder.commits
+            self._roster.led_to_its_end(execution)
             self.resources.forget(execution.id)
             self._queue.ended(execution)
 
-    def _keep(self, execution: Execution) -> None:
-        self._executions[execution.id] = execution
-        if len(self._executions) > _KEPT_ENDED + len(self._running) + len(self._queue.waiting):
-            for known in list(self._executions.values()):
-                if known.ended and not known.watched:
-                    del self._executions[known.id]
-                    return
-
     def execution(self, execution_id: str) -> Execution:
         """One this engine started, running or recently ended. Raises `UnknownExecution`."""
-        try:
-            return self._executions[execution_id]
-        except KeyError:
-            raise UnknownExecution(
-                f"no execution of this engine has the id {execution_id[:80]!r}"
-            ) from None
+        return self._roster.get(execution_id)
 
     def queue(self) -> dict[str, dict[str, Any]]:
         """Who waits, in the order of their turns: `{position, waiting_for: [{kind, name}]}` by id."""
@@ -443,16 +422,7 @@ class Engine:
 
     def statistics(self) -> EngineStatistics:
         """What can be seen of it now; `executions` are those that have not ended."""
-        alive = [e for e in self._executions.values() if not e.ended]
-        statuses = Counter(self._ended)
-        statuses.update(e.record.status for e in alive)
-        return EngineStatistics(
-            dict(statuses),
-            self._events + sum(e.recorder.events for e in alive),
-            self._commits + sum(e.recorder.commits for e in alive),
-            [e.statistics() for e in alive],
-            self._judges.statuses(),
-        )
+        return self._roster.statistics(self._judges.statuses())
 
 
 def _new_id() -> str:

@@ -239,7 +239,7 @@ async def test_of_the_ended_only_the_latest_are_kept_beside_those_that_are_read(
             await (await engine.start(quick)).wait()
         with pytest.raises(UnknownExecution):
             engine.execution(first.id)
-        assert len(engine._executions) <= 260
+        assert len(engine._roster.known) <= 260
         assert (await engine.record(first.id)).status == "completed"
 
 

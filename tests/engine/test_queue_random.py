@@ -54,7 +54,7 @@ async def start_some(engine: rxs.Engine, chance: random.Random) -> list[rxs.Exec
 
 def check(engine: rxs.Engine) -> None:
     """No more runs and is held than there is."""
-    running = [e for e in engine._executions.values() if e.status == "running" and not e.ended]
+    running = [e for e in engine._roster.known.values() if e.status == "running" and not e.ended]
     held = Counter[str]()
     for execution in running:
         held.update(execution.record.detail.get("asks", {}).get("resources", {}))

@@ -88,6 +88,18 @@ class TestTakingOver:
                     await engine.resume(whole.id)
         assert "execution waits for its graph to be served" in [e["event"] for e in entries]
 
+    async def test_two_who_go_on_with_the_same_one_get_the_same(self, tmp_path: Path) -> None:
+        path = tmp_path / "events.db"
+        async with rxs.Engine(path) as engine:
+            execution = await engine.start(totals)
+            assert await execution.suspend()
+        async with rxs.Engine(path) as engine:
+            one, other = await asyncio.gather(
+                engine.resume(execution.id, totals), engine.resume(execution.id, totals)
+            )
+            assert one is other
+            assert await within(60, one.result()) == 435
+
     @virtual_time
     async def test_a_graph_that_changed_is_ended_and_told_what_differs(self) -> None:
         journal, whole = await lived(totals)
