@@ -152,7 +152,7 @@ async def retried(
                     error.message += f" (after {answer.attempts} attempts)"
                 raise
             if tell is not None:
-                tell(None, f"{_short(error)}: asking again in {pause:.1f} s")
+                tell(None, f"asking again in {pause:.1f} s: {_short(error)}")
         await asyncio.sleep(pause)
 
 

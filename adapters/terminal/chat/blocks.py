@@ -97,6 +97,11 @@ class Call:
         self.version += 1
 
     @property
+    def told(self) -> bool:
+        """Whether the model was told a result, also of one that was stopped."""
+        return self.state in ("done", "failed") or bool(self.result)
+
+    @property
     def under_way(self) -> bool:
         """Whether it runs, or is going to."""
         return self.state in ("waiting", "running")

@@ -62,7 +62,7 @@ def _answer_of(turn: Turn) -> list[Message]:
 
     def close() -> None:
         pieces = [call.piece for call in calls]
-        results = {call.id: call.result for call in calls if call.state in ("done", "failed")}
+        results = {call.id: call.result for call in calls if call.told}
         told.extend(turn_messages("\n\n".join(said), pieces, results))
         said.clear()
         calls.clear()

@@ -26,6 +26,7 @@ from rxstream.adapters.terminal.chat.history import History
 from rxstream.adapters.terminal.chat.prompt import Prompt
 from rxstream.adapters.terminal.chat.questions import Choice, how_to_answer, value_of
 from rxstream.adapters.terminal.chat.session import Session
+from rxstream.adapters.terminal.chat.turn import Turn
 from rxstream.adapters.terminal.chat.widgets import TurnView
 from rxstream.adapters.terminal.text import one_line, printable
 from rxstream.errors import BadRequest, InvalidParameters, RxStreamError
@@ -197,11 +198,10 @@ class ChatScreen(App[None]):
             if self._request is not None:
                 left.append("waits for your answer", "yellow")
             else:
-                doing = "replaying" if turn.replayed else one_line(turn.doing, 60) or "answering"
-                left.append(doing if turn.tokens == 0 or turn.replayed else "answering")
+                left.append(self._doing(turn))
                 if turn.percentage is not None and turn.tokens == 0:
                     left.append(f" {turn.percentage:.0f} %", "cyan")
-            left.append("  esc stops", "dim")
+            left.append("  esc stops" if not turn.calls else "  esc or ctrl+t stops", "dim")
             if coming := len(turn.joining) + len(self._waiting):
                 left.append(f"  {coming} next", "dim")
         elif self._told:
@@ -220,6 +220,13 @@ class ChatScreen(App[None]):
         room = max(self.size.width - 4 - text.cell_len, 1)
         left.truncate(room, overflow="ellipsis", pad=True)
         self._bar.update(left + text, layout=False)
+
+    def _doing(self, turn: Turn) -> str:
+        if turn.replayed:
+            return "replaying"
+        if calls := [call.name for call in turn.calls if call.state == "running"]:
+            return one_line(", ".join(dict.fromkeys(calls)), 60)
+        return "answering" if turn.tokens else one_line(turn.doing, 60) or "answering"
 
     # -- what a person does --------------------------------------------------------------------
 

@@ -207,9 +207,13 @@ class Turn:
         if call is None:
             return
         if kind == "tool_result":
-            outcome = how_it_failed(element.get("result"))
-            failed = outcome or element.get("error") is not None
-            call.end("failed" if failed else "done", told(element), outcome)
+            outcome, error = how_it_failed(element.get("result")), element.get("error")
+            if error is not None and error.get("kind") == "cancelled":
+                call.end("cancelled", told(element))
+            elif outcome or error is not None:
+                call.end("failed", told(element), outcome)
+            else:
+                call.end("done", told(element))
             # one that was stopped meanwhile, or waited for too long, asks no more
             self.requests = {k: r for k, r in self.requests.items() if r.call_id != call.id}
             self._asked_no_more()

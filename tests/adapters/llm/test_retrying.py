@@ -65,7 +65,7 @@ async def test_an_answer_that_broke_off_comes_whole_after_longer_and_longer_paus
     assert reader.done is not None
     assert reader.done["metadata"]["attempts"] == 4
     assert reader.done["metadata"]["replayed"] == 5
-    assert told == [f"it broke off: asking again in {pause} s" for pause in ("0.5", "1.0", "2.0")]
+    assert told == [f"asking again in {pause} s: it broke off" for pause in ("0.5", "1.0", "2.0")]
     assert asyncio.get_running_loop().time() == 3.5
     assert reader.done["timings"]["duration_ms"] == 3_500.0
 

@@ -10,6 +10,7 @@ import pytest
 
 from rxstream.adapters.terminal.chat import Models, Session, toolbox
 from rxstream.adapters.terminal.chat.blocks import Call, Note
+from rxstream.adapters.terminal.chat.conversation import messages_of
 from rxstream.errors import AuthorError, BadRequest
 from tests.adapters.terminal.chat_parts import Says, call, done, sandbox, token, until
 
@@ -114,7 +115,8 @@ async def test_of_several_calls_one_is_stopped_also_before_anybody_agreed_to_it(
         (left,) = await until(lambda: len(turn.requests) == 1 and turn.requests.values())
         await session.answer(left.id, True)
         await session.wait()
-    assert (first.state, second.state, turn.text) == ("failed", "done", "Fine.")
+    assert (first.state, second.state, turn.text) == ("cancelled", "done", "Fine.")
+    assert "a person cancelled it" in str(messages_of(turn)[2]["content"])
     assert "two" in second.output
 
 
