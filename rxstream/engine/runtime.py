@@ -27,17 +27,17 @@ from rxstream.engine.clock import EngineScheduler
 from rxstream.engine.cut import Cut
 from rxstream.engine.edge import Edge
 from rxstream.engine.island import CURRENT, Stage, ordinary
+from rxstream.engine.patrol import Patrol
 from rxstream.engine.port import NodePort
 from rxstream.engine.rates import Meter
 from rxstream.engine.showing import Shower
-from rxstream.engine.stall import find_stall
 from rxstream.engine.statistics import EdgeStatistics, NodeCounters, NodeState, NodeStatistics
 from rxstream.engine.steering import Steering
 from rxstream.engine.tasks import Tasks
 from rxstream.engine.timers import Timers
 from rxstream.engine.unit import Unit
 from rxstream.engine.watching import Escaped, Follows, Regions, Watcher, nothing_follows
-from rxstream.errors import AuthorError, StallError, blame
+from rxstream.errors import AuthorError, blame
 from rxstream.graph.plan import Node, Plan
 
 _SLICE_S: Final = 0.002
@@ -46,14 +46,7 @@ _SLICE_S: Final = 0.002
 _LOOK_S: Final = 0.005
 """How often it is looked whether something is still being written, in seconds."""
 
-_PATROL_S: Final = 1.0
-"""How often a graph with a full queue is searched for units that wait for ever, in seconds."""
-
 _log = structlog.get_logger("rxstream.engine")
-
-
-def _blocked(edge: Edge) -> bool:
-    return not edge.closed and edge.room() <= 0
 
 
 class Runtime:
@@ -88,7 +81,7 @@ class Runtime:
         self._queue: deque[Unit] = deque()
         self._driving = False
         self._scheduled = False
-        self._patrol: asyncio.TimerHandle | None = None
+        self._patrol = Patrol(self)
         self._counters: dict[str, NodeCounters] = {}
         self._ports: dict[str, NodePort] = {}
         self.tasks = Tasks(execution_id)
@@ -227,7 +220,7 @@ class Runtime:
         if queue:
             self.kick()
         elif self._open_roots:
-            self._look_for_stall()
+            self._patrol.look()
 
     def _step(self, unit: Unit) -> None:
         self.touch(unit)
@@ -243,36 +236,6 @@ class Runtime:
             return
         if moved:
             self.ready(unit)
-
-    def _look_for_stall(self) -> None:
-        """Whether somebody waits for ever: at once when nothing runs outside, else once a second."""
-        outside = (
-            self.watcher.busy()
-            or self.tasks.awaiting
-            or any(u.external() for u in self.units if not u.closed)
-        )
-        if outside:
-            if self._patrol is None and self.loop is not None and self._any_blocked():
-                self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol)
-            return
-        if not self._refuse_stall() and self.loop is not None:
-            self.failed(
-                StallError("nothing in this graph can ever move again, and it has not ended")
-            )
-
-    def _on_patrol(self) -> None:
-        self._patrol = None
-        if not self.ended and not self._refuse_stall() and self._any_blocked():
-            self._patrol = self.loop.call_later(_PATROL_S, self._on_patrol) if self.loop else None
-
-    def _any_blocked(self) -> bool:
-        return any(map(_blocked, self.edges.values()))
-
-    def _refuse_stall(self) -> bool:
-        stall = find_stall(self.units, self.tasks.awaiting)
-        if stall is not None:
-            self.failed(stall.error())
-        return stall is not None
 
     # -- what units ask for --------------------------------------------------------------------
 
@@ -414,9 +377,7 @@ class Runtime:
         self.ended = self.tasks.over = True
         self.meter.stop()
         self._queue.clear()
-        if self._patrol is not None:
-            self._patrol.cancel()
-            self._patrol = None
+        self._patrol.end()
         for port in self._ports.values():
             port.quiet()
         for unit in list(self.units):
