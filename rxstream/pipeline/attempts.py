@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextlib import aclosing
+from collections.abc import Awaitable
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rxstream.engine.resources import acquire_missing
@@ -30,6 +31,8 @@ async def lead(unit: StepUnit, call: StepCall) -> Outcome | None:
     settings = unit.settings
     while call.phase != "fallback":
         await _pause(unit, call)
+        if unit.failing is not None and call.failed:
+            return None  # it waited to be tried again, and then nothing was
         begun_at = unit.runtime.now()
         try:
             return ("done", await _called(settings, settings.step, call))
@@ -42,7 +45,7 @@ async def lead(unit: StepUnit, call: StepCall) -> Outcome | None:
             unit.telling.failed(error, attempt, will_retry=True)
             call.phase, call.due = "pausing", unit.runtime.now() + pause
             call.forget_unanswered()
-        elif settings.has_fallback and not unit.halted:
+        elif settings.has_fallback and unit.goes_on:
             unit.telling.failed(error, attempt, will_retry=False)
             call.phase, call.shown, call.mark, call.questions = "fallback", 0, None, None
         else:
@@ -76,15 +79,16 @@ async def _given_up(
                 DeadLetter(item=item, index=index, error=classify(error), attempts=attempts),
             )
         error = TooManyDeadLetters(unit.settings.name, limit, items, call.index, error)
-    unit.lose(error, attempts)
+    unit.lose(error, attempts, call)
     return None
 
 
 async def _pause(unit: StepUnit, call: StepCall) -> None:
     if call.phase != "pausing":
         return
-    with unit.waiting_for_time():
-        await asyncio.sleep(max(0.0, call.due - unit.runtime.now()))
+    with unit.waiting_for_time(), suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, call.due - unit.runtime.now())):
+            await unit.gave_up.wait()
     call.phase = "running"
     unit.change(call.index)
 
@@ -93,7 +97,7 @@ def _pause_after(unit: StepUnit, call: StepCall, error: Exception, begun_at: flo
     """Seconds until the next attempt, None if there is none. Counts the failure."""
     only = unit.settings.retry.failures()
     pause = call.backoff.failed(begun_at, unit.runtime.now(), retry_after(error) or 0.0)
-    if unit.halted or (only is not None and classify_failure(error) not in only):
+    if not unit.goes_on or (only is not None and classify_failure(error) not in only):
         return None
     return pause
 
@@ -107,11 +111,22 @@ async def _called(settings: StepSettings, step: Any, call: StepCall) -> dict[str
 
 async def _attempted(settings: StepSettings, step: Any, call: StepCall) -> dict[str, Any]:
     call.begin()
+    result = await in_time(_run(step, call), settings)
+    if not isinstance(result, dict):
+        raise AuthorError(
+            f"step {settings.name!r} returned a {type(result).__name__}: return a dict, or end a "
+            "generator with `yield Result(dict)`"
+        )
+    return result
+
+
+async def in_time(made: Awaitable[Any], settings: StepSettings) -> Any:
+    """What a step's code gives within its time; nothing but an `Exception` comes out of it."""
     limit = settings.timeout
     try:
         async with asyncio.timeout(limit) as watch:
             try:
-                result = await _run(step, call)
+                return await made
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if watch.expired() or task is None or task.cancelling():
@@ -123,12 +138,6 @@ async def _attempted(settings: StepSettings, step: Any, call: StepCall) -> dict[
         if not watch.expired():
             raise
         raise ExecutionTimeout(f"step {settings.name!r} was not done within {limit:g} s") from error
-    if not isinstance(result, dict):
-        raise AuthorError(
-            f"step {settings.name!r} returned a {type(result).__name__}: return a dict, or end a "
-            "generator with `yield Result(dict)`"
-        )
-    return result
 
 
 async def _run(step: Any, call: StepCall) -> Any:

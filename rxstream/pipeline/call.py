@@ -91,6 +91,16 @@ class StepCall(Call):
         """Whether it ended as a dead letter."""
         return self.phase == "done" and self.result[0] == "dead"
 
+    @property
+    def well(self) -> bool:
+        """Whether it ended with a result."""
+        return self.phase == "done" and self.result[0] != "dead"
+
+    @property
+    def failed(self) -> bool:
+        """Whether an attempt of it failed."""
+        return self.backoff.failures > 0
+
     # -- what the step says --------------------------------------------------------------------
 
     def progress(

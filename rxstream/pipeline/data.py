@@ -10,13 +10,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-How = Literal["input", "done", "fallback", "skipped", "failed"]
+How = Literal["input", "done", "fallback", "skipped", "failed", "halted"]
+"""`halted` is one with `each` that left items off when another step failed."""
 
-Entries: TypeAlias = dict[str, tuple[How, Any]]
-"""How each step ended and with what (of a failed one its stored error); plain data if results are."""
+Items: TypeAlias = tuple[tuple[int, How], ...] | None
+"""Of a step with `each` the items that ended well, and how; where nothing is undone there are none."""
+
+Entry: TypeAlias = tuple[How, Any, Items]
+"""How a step ended, with what, and its items; of one that failed its error and their results."""
+
+Entries: TypeAlias = dict[str, Entry]
+"""How each step ended; plain data if results are."""
 
 INPUT: Final = ""
 """The name of the pipeline's input among the entries; no step has it."""
+
+FAILED: Final = ("failed", "halted")
+"""How a step ends that gives no result."""
+
+NEVER: Final[Entry] = ("skipped", None, None)
+"""Stands for a step that did not begin."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Result:
     data: dict[str, Any]
 
 
-def united(parts: Iterable[Mapping[str, tuple[How, Any]]]) -> Entries:
+def united(parts: Iterable[Mapping[str, Entry]]) -> Entries:
     """All that came in, from every step before."""
     found: Entries = {}
     for part in parts:
@@ -34,16 +47,25 @@ def united(parts: Iterable[Mapping[str, tuple[How, Any]]]) -> Entries:
     return found
 
 
-def folded(entries: Mapping[str, tuple[How, Any]], order: Sequence[str]) -> dict[str, Any]:
+def folded(entries: Mapping[str, Entry], order: Sequence[str]) -> dict[str, Any]:
     """The input updated with the results of the steps in this order."""
     data = dict(entries[INPUT][1])
     for name in order:
-        how, result = entries.get(name, ("skipped", None))
+        how, result, _ = entries.get(name, NEVER)
         if how in ("done", "fallback"):
             data.update(result)
     return data
 
 
-def failed(entries: Mapping[str, tuple[How, Any]], order: Sequence[str]) -> str | None:
+def failed(entries: Mapping[str, Entry], order: Sequence[str]) -> str | None:
     """The first step in this order that failed for good."""
     return next((name for name in order if name in entries and entries[name][0] == "failed"), None)
+
+
+def ended_well(entries: Mapping[str, Entry], name: str) -> list[tuple[int | None, How, Any]]:
+    """The calls of a step that ended well: index (None where there is one), how and result."""
+    how, result, items = entries.get(name, NEVER)
+    if items is None:
+        return [(None, how, result)] if how in ("done", "fallback") else []
+    results = result[1] if how in FAILED else result[name]
+    return [(index, how, each) for (index, how), each in zip(items, results, strict=True)]

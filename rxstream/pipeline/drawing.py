@@ -69,11 +69,6 @@ class Added:
             said["concurrency"] = self.concurrency
         return {name: value for name, value in said.items() if value is not None}
 
-    @property
-    def undoes(self) -> bool:
-        """Whether it or its fallback can be undone."""
-        return any(callable(getattr(s, "compensate", None)) for s in (self.step, self.fallback))
-
     def settings(
         self,
         name: str,
@@ -135,8 +130,12 @@ def drawn(
 ) -> Stream[Any]:
     """Draw the steps, given in an order in which each is behind those it comes after; for this input."""
     family = Family()
-    undoing = any(added.undoes for added in steps.values())
-    given, _ = indexed([{INPUT: ("input", data)}], repeatable=False)
+    undoing = any(
+        callable(getattr(step, "compensate", None))
+        for added in steps.values()
+        for step in (added.step, added.fallback)
+    )
+    given, _ = indexed([{INPUT: ("input", data, None)}], repeatable=False)
     first = Stream[Any](
         OperatorSpec(
             "input",

@@ -42,6 +42,11 @@ class StepSettings:
     """Whether a step of the pipeline can be undone."""
     family: Family
 
+    @property
+    def undoes(self) -> bool:
+        """Whether it or its fallback can be undone."""
+        return any(callable(getattr(s, "compensate", None)) for s in (self.step, self.fallback))
+
     def wanted(self, data: dict[str, Any]) -> bool:
         """Whether its condition holds."""
         if self.when is None:

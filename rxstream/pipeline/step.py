@@ -23,9 +23,9 @@ T = TypeVar("T")
 class Step:
     """One step of a pipeline: override `run`, and `compensate` if it can be undone.
 
-    `async def compensate(self, data, result)` is called when a later step fails for good, with what `run` was
-    given and what it returned; of a step with `each` once, with all results. It may be called again after a
-    crash.
+    `async def compensate(self, data, result)` is called when another step fails for good, with what `run` was
+    given and what it returned; with `each` for every item that ended well, also when this step fails itself.
+    It may be called again after a crash.
     """
 
     name: ClassVar[str | None] = None

@@ -13,6 +13,7 @@ import structlog
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, blame
 from rxstream.events import MAX_EVENT_BYTES
+from rxstream.pipeline.data import FAILED
 from rxstream.pipeline.letters import letters_key
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class StepTelling:
         """It is over; what is told of that is kept until its node ends."""
         unit, settings = self._unit, self._unit.settings
         assert unit.entries is not None
-        how, result = unit.entries.get(settings.name, ("failed", None))
-        if how == "failed":
+        entry = unit.entries.get(settings.name)
+        if entry is None or entry[0] in FAILED:
             return
+        how, result, _ = entry
         told: dict[str, Any] = {"output": _shown(result), "count": unit.count}
         if how in ("skipped", "fallback"):
             told[how] = True

@@ -3,11 +3,13 @@
 A step runs once in an execution: when it has ended, its result is part of the next cut and it is never called
 again. One that was under way at a crash is called again with the same data. Where something can be undone,
 a step that failed for good does not fail its node's readers: how it failed goes on, steps that have not begun
-do not begin, and the ending undoes the others.
+do not begin, and the ending undoes the others. Of a step with `each` the items that are under way are
+finished first, so that what they did is known.
 """
 
 from __future__ import annotations
 
+from asyncio import Event
 from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -18,10 +20,10 @@ from rxstream.engine.island import CURRENT
 from rxstream.engine.op import Changes
 from rxstream.engine.stored_error import store_error
 from rxstream.engine.watching import nothing_follows
-from rxstream.errors import RxStreamError
+from rxstream.errors import ExecutionCancelled, RxStreamError
 from rxstream.pipeline.attempts import lead
 from rxstream.pipeline.call import StepCall
-from rxstream.pipeline.data import How, failed, folded
+from rxstream.pipeline.data import FAILED, NEVER, How, Items, failed, folded
 from rxstream.pipeline.letters import letters_key
 from rxstream.pipeline.member import Member
 from rxstream.pipeline.port import CallPort
@@ -60,6 +62,10 @@ class StepUnit(Member):
         self.saving = False
         self.halted = False
         """Whether another step failed for good, so that this one does not begin."""
+        self.failing: tuple[How, Any, tuple[int, ...]] | None = None
+        """How it will have ended, its stored error, and the calls under way, which are finished first."""
+        self.gave_up = Event()
+        """Set then: nothing waits to be tried again."""
         self.lost: Exception | None = None
         """What its node ends with."""
         self.count = 0
@@ -79,6 +85,7 @@ class StepUnit(Member):
         elif not self.over:
             self._hire()
             self._send()
+            self._look_whether_failed()
         elif self._unsaved():
             if not self.saving:
                 self.saving = True
@@ -103,6 +110,7 @@ class StepUnit(Member):
         except Exception as error:
             self.telling.started()
             self.lose(error, 1)
+            self._look_whether_failed()
         return True
 
     def _begin(self) -> None:
@@ -131,13 +139,14 @@ class StepUnit(Member):
 
     async def _work(self, call: StepCall | None) -> None:
         try:
-            while call is not None:
+            while call is not None and self._wants(call):
                 CALL.set(call)
                 CURRENT.set(CallPort(self.runtime.port(self.node), call))
                 self.active.add(call)
                 outcome = await lead(self, call)
                 self.active.discard(call)
                 if outcome is None:
+                    self._look_whether_failed()
                     return
                 self.left -= 1
                 call.flush()
@@ -174,6 +183,9 @@ class StepUnit(Member):
     def _look_whether_done(self) -> None:
         if self.settings.each is not None and self.calls:
             self.telling.progress(None, None)
+        if self.failing is not None:
+            self._look_whether_failed()
+            return
         if self.left or self.unsent or self.over:
             return
         how: How = "done"
@@ -185,7 +197,7 @@ class StepUnit(Member):
         name = self.settings.name
         if self.settings.each is None:
             return dict(self.calls[0].result[1])
-        result = {name: [call.result[1] for call in self.calls if not call.dead]}
+        result = {name: [call.result[1] for call in self.calls if call.well]}
         if self.settings.dead_letters is not None:
             result[letters_key(name)] = [call.result[1] for call in self.calls if call.dead]
         return result
@@ -193,17 +205,25 @@ class StepUnit(Member):
     def _end(self, how: How, result: dict[str, Any]) -> None:
         """It has ended well, or was skipped: never is it called again."""
         assert self.entries is not None
-        self.entries = {**self.entries, self.settings.name: (how, result)}
+        self.entries = {**self.entries, self.settings.name: (how, result, self._items())}
         self.over = True
         self.count = sum(call.shown for call in self.calls)
         self.telling.ended()
         self.change(None)
         self.ready()
 
+    def _items(self) -> Items:
+        """What the ending has to know of items to undo them."""
+        if self.settings.each is None:
+            return None
+        if not self.settings.undoing:
+            return ()
+        return tuple((call.index, call.result[0]) for call in self.calls if call.well)
+
     def _unsaved(self) -> bool:
         """Whether its end has still to be made a checkpoint."""
         assert self.entries is not None
-        how = self.entries.get(self.settings.name, ("skipped",))[0]
+        how = self.entries.get(self.settings.name, NEVER)[0]
         ended_well = how in ("done", "fallback")
         wanted = self.settings.checkpoint and self.runtime.checkpoint is not None
         return wanted and ended_well and not self.saved
@@ -222,35 +242,66 @@ class StepUnit(Member):
         assert self.entries is not None
         given = (True, self.entries) if self.settings.sends_letters else self.entries
         self.emit([given])  # the last, into queues that nobody else fills: there is room
-        if self.entries.get(self.settings.name, ("",))[0] == "failed":
+        if self.entries.get(self.settings.name, NEVER)[0] in FAILED:
             self.out.counters.ended("failed")
         self.finish()
 
     # -- failing -------------------------------------------------------------------------------
 
-    def lose(self, error: Exception, attempt: int) -> None:
-        """It failed for good."""
-        if self.over or self.lost is not None:  # another of its calls was first
+    @property
+    def goes_on(self) -> bool:
+        """Whether what failed may be tried again."""
+        return not self.halted and self.failing is None
+
+    def lose(self, error: Exception, attempt: int, by: StepCall | None = None) -> None:
+        """It failed for good; what else of it is under way is finished."""
+        if self.over or self.lost is not None or self.failing is not None:  # another was first
             return
         if not self.settings.undoing:
             self.runtime.attempts[self.node.id] = (attempt, nothing_follows)
             self.lost = error
             self.ready()
             return
-        self.telling.failed(error, attempt, will_retry=False)
-        assert self.entries is not None
-        self.entries = {**self.entries, self.settings.name: ("failed", store_error(error))}
-        self.over = True
-        self.queue.clear()
-        self.unsent.clear()
+        self._leave_off("failed", error, attempt, by)
         self.halt_others(self.settings.name, error)
+
+    def _leave_off(
+        self, how: How, error: Exception, attempt: int, by: StepCall | None = None
+    ) -> None:
+        """Begin nothing more; what is under way is finished."""
+        self.telling.failed(error, attempt, will_retry=False)
+        under_way = tuple(call.index for call in self.active if call is not by)
+        self.failing = (how, store_error(error), under_way)
+        self.gave_up.set()
+        self.queue.clear()
+        self.change(None)
+        self.ready()
+
+    def _wants(self, call: StepCall) -> bool:
+        """Whether a call is still to be made."""
+        return self.failing is None or call.index in self.failing[2]
+
+    def _look_whether_failed(self) -> None:
+        """It has failed when all that was under way has ended; what ended well of it is known then."""
+        if self.failing is None or self.over or self.active or self.queue:
+            return
+        assert self.entries is not None
+        how, error, _ = self.failing
+        results = [call.result[1] for call in self.calls if call.well]
+        self.entries = {**self.entries, self.settings.name: (how, (error, results), self._items())}
+        self.over = True
+        self.unsent.clear()
         self.change(None)
         self.ready()
 
     def halt(self, name: str, error: Exception) -> None:
-        if not self.halted:
-            self.halted = True
-            self.change(None)
+        if self.halted:
+            return
+        self.halted = True
+        self.change(None)
+        if self.settings.each is not None and self.queue and self.failing is None:
+            message = f"step {name!r} failed, so {len(self.queue)} of {len(self.calls)} items were not begun"
+            self._leave_off("halted", ExecutionCancelled(message), 1)
 
     # -- its life ------------------------------------------------------------------------------
 
@@ -314,6 +365,7 @@ class StepUnit(Member):
                     self.halted,
                     self.count,
                     self.saved,
+                    self.failing,
                 )
             elif self.over:
                 continue  # its result says all
@@ -328,9 +380,11 @@ class StepUnit(Member):
     def restore_changes(self, stored: Mapping[str, Any]) -> None:
         """Go on from what was stored; called before `start`."""
         step = stored["step"]
-        self.entries, count, self.over, self.halted, self.count, self.saved = step
+        self.entries, count, self.over, self.halted, self.count, self.saved, self.failing = step
         if self.entries is None:
             return
+        if self.failing is not None:
+            self.gave_up.set()
         if self.over:
             self.telling.ended()
             return
@@ -341,8 +395,9 @@ class StepUnit(Member):
             call.restore(stored[str(index)], now)
             self.calls.append(call)
             if call.phase != "done":
-                self.queue.append(call)
-                self.left += 1
+                if self._wants(call):
+                    self.queue.append(call)
+                    self.left += 1
             elif call.dead:
                 self.dead += 1
                 if self.settings.sends_letters and not call.sent:

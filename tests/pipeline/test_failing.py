@@ -248,19 +248,3 @@ def test_a_step_that_calls_exit_fails_alone() -> None:
     with pytest.raises(NodeError, match=r"the step called sys.exit\(3\)"):
         run(Pipeline("p").add(leaves).run())
     assert run(Pipeline("p").add(leaves, fallback={"ok": 1}).run()) == {"ok": 1}
-
-
-def test_a_step_with_each_is_undone_once_with_all_results() -> None:
-    undone: list[Any] = []
-
-    class Booked(Step):
-        async def run(self, data: dict[str, Any]) -> dict[str, Any]:
-            return {"seat": data["item"]}
-
-        async def compensate(self, data: dict[str, Any], result: dict[str, Any]) -> None:
-            undone.append((data, result))
-
-    trip = Pipeline("p").add(Booked, each="seats").add(broken, after="booked")
-    with pytest.raises(NodeError):
-        run(trip.run({"seats": [1, 2]}))
-    assert undone == [({"seats": [1, 2]}, {"booked": [{"seat": 1}, {"seat": 2}]})]
