@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -15,9 +16,13 @@ import apsw
 import orjson
 import pytest
 
+from rxstream.adapters.logs.states import fold
+
 COPIER = Path(__file__).with_name("copier.py")
 ROOT = Path(__file__).parents[3]
 DEADLINE = 30.0
+FILE = re.compile(rb'"inode":[1-9]')
+"""Of the state of what follows a file, once it has opened it."""
 
 
 class Copier:
@@ -54,8 +59,10 @@ class Copier:
         """Whether it is stored which file is followed; what was rotated away before is not read."""
         connection = apsw.Connection(self.log, flags=apsw.SQLITE_OPEN_READONLY)
         try:
-            return bool(connection.execute("SELECT count(*) FROM states").get)
-        except apsw.ProtocolError:  # the writer is just opening it
+            rows = connection.execute("SELECT payload FROM states ORDER BY position")
+            states = fold([payload for (payload,) in rows])  # the first may be older
+            return any(FILE.search(state.get("state", b"")) for state in states.values())
+        except (apsw.BusyError, apsw.ProtocolError):  # the writer is just opening it
             return False
         finally:
             connection.close()
