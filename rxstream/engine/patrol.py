@@ -1,4 +1,4 @@
-"""Finds out whether a running graph waits for ever: at once when nothing outside it works, else once a second.
+"""Finds out whether a running graph waits for ever: at once if nothing outside it works, else once a second.
 
 What a stall is is in `stall`.
 """
