@@ -26,7 +26,7 @@ settings.register_profile("patient", deadline=None, derandomize=True)
 settings.load_profile("patient")
 
 MISSING = "missing:"
-GRACE = 2.0
+GRACE = 30.0
 """Seconds in which what a test started may still be ending."""
 LONG = 1800
 """Seconds given to one slow test or benchmark that does not say its own."""

@@ -19,12 +19,12 @@ def test_it_runs(name: str) -> None:
     notebook = read(name)
     assert all(not cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
 
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(NOTEBOOKS))
+    NotebookClient(notebook, timeout=150, kernel_name="python3").execute(cwd=str(NOTEBOOKS))
 
 
 def test_the_first_one_draws_its_graph() -> None:
     notebook = read("01_first_graph.ipynb")
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(NOTEBOOKS))
+    NotebookClient(notebook, timeout=150, kernel_name="python3").execute(cwd=str(NOTEBOOKS))
 
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     drawn = [output["data"] for output in outputs if "image/svg+xml" in output.get("data", {})]

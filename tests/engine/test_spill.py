@@ -61,7 +61,7 @@ def opened() -> Iterator[Callable[[], set[str]]]:
         return open_files() - before
 
     yield since
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + 30
     while since() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not since()

@@ -55,7 +55,7 @@ async def finish(log: EventLog, execution_id: str = "e1") -> int:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let others run until it holds; ten seconds at most."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  # there is no event for what is looked at
             await asyncio.sleep(0.001)
 

@@ -133,7 +133,7 @@ async def test_a_graph_waits_loudly_for_its_disk_and_goes_on_when_it_is_back(
         await execution.events().__anext__()
         layer.failing[call] = error
         shown = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while "refused a commit; producers wait" not in shown:
                 await asyncio.sleep(0.01)
                 shown += capsys.readouterr().out

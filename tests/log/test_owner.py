@@ -154,7 +154,7 @@ async def test_opening_that_is_given_up_leaves_no_lock(path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await opening
     again = SQLiteLog(path)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not again.is_open:
             try:
                 await again.open()

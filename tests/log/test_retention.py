@@ -59,7 +59,7 @@ async def known(log: EventLog) -> list[str]:
 
 
 async def until_known(log: EventLog, *expected: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await known(log) != list(expected):  # noqa: ASYNC110  # a file tells nobody
             await asyncio.sleep(0.01)
 

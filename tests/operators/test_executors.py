@@ -228,7 +228,7 @@ asyncio.run(main())
 print("over")
 """
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.stdout.endswith("over\n"), done.stderr
 

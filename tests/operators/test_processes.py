@@ -192,7 +192,7 @@ asyncio.run(main())
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         assert 'put that under if __name__ == "__main__"' in done.stderr
@@ -233,7 +233,7 @@ asyncio.run(main())
             [sys.executable, "-c", "import rxstream\ndef f(x): ...\nrxstream.of(1).map_process(f)"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         assert "in a notebook or at a prompt" in done.stderr

@@ -148,7 +148,7 @@ async def test_an_action_closes_what_it_opened_when_its_reader_leaves(
 async def test_one_that_floods_is_gone_when_its_reader_leaves(plugins: PluginManager) -> None:
     before = asyncio.all_tasks()
     pid = await plugins.stream("frail.floods").pipe(ops.take(1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while psutil.pid_exists(pid) or asyncio.all_tasks() != before:  # noqa: ASYNC110  # a process
             await asyncio.sleep(0.01)
 

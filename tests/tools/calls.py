@@ -45,7 +45,7 @@ def until(condition: Callable[[], bool]) -> None:
     """Wait for a thread, ten seconds at most."""
     import time
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.001)

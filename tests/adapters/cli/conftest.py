@@ -20,7 +20,7 @@ import pytest
 from tests.adapters.cli.terminals import Terminal
 
 ROOT = Path(__file__).parents[3]
-DEADLINE = 20.0
+DEADLINE = 40.0
 
 
 class Running:

@@ -28,20 +28,20 @@ class Terminal:
             self.raw += os.read(self.master, 65_536)
 
     def until(self, text: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while text not in self.text:
             assert time.monotonic() < deadline, f"{text!r} was not shown: {self.text[-2000:]}"
             self.read()
 
     def until_last(self, text: str) -> None:
         """Wait until nothing follows a text."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not self.text.endswith(text):
             assert time.monotonic() < deadline, f"{text!r} was not last: {self.text[-2000:]}"
             self.read()
 
     def until_ended(self, running: Any) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while running.process.poll() is None:
             assert time.monotonic() < deadline, self.text[-2000:]
             self.read()

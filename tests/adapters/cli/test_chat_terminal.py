@@ -49,14 +49,14 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def sees(self, *texts: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while not all(text in self.text for text in texts):
             assert time.monotonic() < deadline, f"{texts} not in {self.text}"
             self.read()
 
     def sees_once(self, *texts: str) -> None:
         """What was read so far may be half of a drawing, in which lines move."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while any(self.text.count(text) != 1 for text in texts):
             assert time.monotonic() < deadline, f"{texts} not once each in {self.text}"
             self.read()
@@ -65,7 +65,7 @@ class Terminal:
         os.write(self.master, keys.encode())
 
     def until_ended(self, running: Any) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while running.process.poll() is None:
             assert time.monotonic() < deadline, self.text
             self.read()

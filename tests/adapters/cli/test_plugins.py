@@ -78,7 +78,7 @@ def test_a_new_plugin_passes_its_tests_and_is_found(rxstream: Any) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
     assert "2 passed" in tested.stdout, tested.stdout + tested.stderr
     status, out, said = rxstream.run("plugins", "--folder", "rain-gauge")

@@ -22,7 +22,7 @@ import pytest
 
 PACKAGE, VERSION = "@copilotkit/aimock", "1.43.0"
 FIXTURES = Path(__file__).with_suffix(".json")
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 
 
 class Missing(Exception):
@@ -64,7 +64,7 @@ def installed() -> Path:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=45,
+                timeout=120,
                 env={**os.environ, "PATH": path},
             )
         except subprocess.TimeoutExpired:

@@ -70,7 +70,7 @@ async def test_the_model_stops_when_the_last_listener_has_left() -> None:
     async with chatting(grace_s=0.05) as it:
         execution = await it.start(on_last_listener="cancel")
         (await it.listen(execution)).close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await it.model.left.wait()
             while (status := await it.status(execution)) != "cancelled":
                 assert status == "running"
@@ -90,5 +90,5 @@ async def test_it_goes_on_while_somebody_listens_or_nobody_has_to(how: dict[str,
         assert await it.status(execution) == "running"
         if staying is not None:
             staying.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await it.model.left.wait()

@@ -93,7 +93,7 @@ async def test_who_stops_listening_frees_the_model(model: str) -> None:
         async for element in chat(LONG, model=model, max_tokens=1500):
             assert element["type"] == "token"
             break
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert (await chat("Hi.", model=model, max_tokens=4))["type"] == "done"
 
 
@@ -110,7 +110,7 @@ async def test_an_unused_one_ends_by_itself(model: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(f"{local.__module__}.IDLE_S", 0.05)
     async with local() as endpoint:
         process = endpoint.process
-    await asyncio.to_thread(process.wait, 10)
+    await asyncio.to_thread(process.wait, 30)
 
 
 async def test_a_cancelled_execution_stops_it_in_a_long_prompt(model: str) -> None:
@@ -147,7 +147,7 @@ def test_it_dies_with_its_parent_however_that_dies(model: str) -> None:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "it outlived its parent"
         time.sleep(0.02)

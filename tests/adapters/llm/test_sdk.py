@@ -65,7 +65,7 @@ async def test_who_stops_listening_closes_the_users_stream() -> None:
     client = Client("openai")
     async for _ in from_sdk(lambda: client, "openai"):
         break
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await client.closed.wait()
 
 

@@ -16,7 +16,7 @@ from rxstream import statecodec
 from rxstream.source import Source
 from rxstream.stream import Stream
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 class FakePort:

@@ -248,7 +248,7 @@ async def test_disposing_closes_the_connection() -> None:
         async with running(sources.http(f"http://{host}/")) as run:
             assert await run.take(1) == ["first"]
             assert not server.gone.is_set()
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await asyncio.wait_for(server.gone.wait(), 30)
 
 
 async def test_a_connection_is_used_again_after_a_whole_body() -> None:

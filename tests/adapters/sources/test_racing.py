@@ -95,7 +95,7 @@ def test_every_line_is_found_once_and_in_order(tmp_path: Path, restarts: float) 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(20))
 def test_every_line_is_found_once_and_in_order_for_long(tmp_path: Path, seed: int) -> None:
     writer = Writer(tmp_path / "app.log", 1_500, seed)

@@ -386,4 +386,4 @@ async def test_a_call_that_is_stopped_closes_its_connection() -> None:
         async for _ in elements:
             break
         await elements.aclose()
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 30)

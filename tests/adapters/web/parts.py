@@ -105,7 +105,7 @@ def buffered(server: Server) -> list[int]:
     return [each.get_write_buffer_size() for each in transports if each is not None]
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Poll a condition, with a deadline."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  what is waited for has no event to set

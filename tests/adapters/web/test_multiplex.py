@@ -30,7 +30,7 @@ class Session:
 
     async def hear(self, kind: str, stream_id: str | None = None) -> dict[str, Any]:
         """The next message of a kind; everything is kept in `told`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 message = await self.ws.receive()
                 assert message.type is aiohttp.WSMsgType.TEXT, message

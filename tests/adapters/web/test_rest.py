@@ -81,7 +81,7 @@ async def test_an_execution_says_which_node_makes_the_others_wait(
 
     execution = await engine.start(g)
     shown: dict[str, Any] = {}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "bottleneck" not in shown:
             async with http.get(f"{url}/api/executions/{execution.id}") as response:
                 shown = await response.json()
@@ -236,6 +236,6 @@ async def test_a_start_outlives_the_client_that_asked_for_it(
     )
     await writer.drain()
     writer.transport.abort()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await engine.records(statuses=["running"]):  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.005)

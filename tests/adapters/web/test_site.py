@@ -119,7 +119,7 @@ async def test_metrics_name_the_node_that_makes_others_wait(
 
     execution = await engine.start(g)
     text = ""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "rxstream_bottleneck{" not in text:
             async with http.get(f"{url}/metrics") as response:
                 text = await response.text()
