@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +34,32 @@ def browser_path() -> str:
     pytest.skip(f"missing: browser (none of {', '.join(NAMES)} is on the PATH)")
 
 
+@pytest.fixture(scope="session")
+def browser(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one browser for all tests: starting it costs more than most of them."""
+    folder = tmp_path_factory.mktemp("browser")
+    command = [browser_path, *parts.BROWSER, f"--user-data-dir={folder}", "about:blank"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            yield _address(running, folder / "DevToolsActivePort")
+        finally:
+            running.terminate()
+
+
+def _address(running: subprocess.Popen[bytes], told: Path) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and running.poll() is None:
+        lines = told.read_text().splitlines() if told.exists() else []
+        if len(lines) == 2:
+            return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        time.sleep(0.02)
+    raise RuntimeError(f"the browser did not start: its status is {running.poll()}")
+
+
 @pytest.fixture
-async def window(browser_path: str) -> AsyncIterator[parts.Window]:
-    """A browser; whatever its pages say on the console, beside a broken network, fails the test."""
-    async with parts.window(browser_path) as opened:
+async def window(browser: str) -> AsyncIterator[parts.Window]:
+    """Windows; whatever their pages say on the console, beside a broken network, fails the test."""
+    async with parts.window(browser) as opened:
         yield opened
         assert opened.complaints == []
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 import rxstream as rxs
 from rxstream.adapters.web import Settings, serve
@@ -157,9 +157,12 @@ class Window:
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
         self.complaints: list[str] = []
+        self.contexts: list[BrowserContext] = []
 
-    async def open(self, url: str, **context: Any) -> Page:
-        page = await (await self.browser.new_context(**context)).new_page()
+    async def open(self, url: str, **settings: Any) -> Page:
+        context = await self.browser.new_context(**settings)
+        self.contexts.append(context)
+        page = await context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda message: self._heard(message.type, message.text))
         await page.goto(url)
@@ -173,15 +176,27 @@ class Window:
             self.complaints.append(text)
 
 
+BROWSER = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--remote-debugging-port=0",
+)
+"""How it is started: a page behind another one is as awake as any."""
+
+
 @asynccontextmanager
-async def window(path: str) -> AsyncIterator[Window]:
+async def window(address: str) -> AsyncIterator[Window]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = await playwright.chromium.connect_over_cdp(address)
+        opened = Window(browser)
         try:
-            yield Window(browser)
+            yield opened
         finally:
+            for context in opened.contexts:
+                await context.close()
             await browser.close()
 
 

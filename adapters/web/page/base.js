@@ -1,6 +1,7 @@
 "use strict";
-/* ---------- limits: nothing here grows without one ---------- */
-const MAX_EVENTS = 20000, MAX_TEXT = 1000000, MAX_NODES = 500, MAX_SERIES = 90, MAX_KEYS = 8, MAX_CARDS = 24;
+/* Limits (nothing here grows without one), the few words of the document everything is made of, and how the server
+   is asked. */
+const MAX_EVENTS = 20000, MAX_TEXT = 1000000, MAX_NODES = 500, MAX_SERIES = 90, MAX_KEYS = 8, MAX_CARDS = 24, MAX_QUESTIONS = 50;
 const BASE = location.pathname.endsWith("/") ? location.pathname : location.pathname + "/";
 const TERMINAL = { pipeline_complete: "completed", pipeline_error: "failed", pipeline_cancelled: "cancelled" };
 const ENDED = new Set(["completed", "failed", "cancelled", "interrupted"]);
@@ -44,7 +45,10 @@ function ago(iso) {
   return s < 86400 ? Math.floor(s / 3600) + " h" : Math.floor(s / 86400) + " d";
 }
 
-/* ---------- asking the server ---------- */
+/* The clocks of two machines differ: times of events and questions are the server's. */
+let skew = 0;
+function now() { return Date.now() + skew; }
+
 class Refused extends Error {
   constructor(status, body) {
     super((body && body.error && body.error.message) || "the server answered " + status);
@@ -62,6 +66,8 @@ async function ask(path, { method = "GET", body, signal, patience = 15000 } = {}
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    const there = Date.parse(response.headers.get("Date") || ""), off = there + 500 - Date.now();
+    skew = Math.abs(off) < 2000 || Number.isNaN(off) ? 0 : off;
     const answer = await response.json().catch(() => null);
     if (!response.ok) throw new Refused(response.status, answer);
     return answer;

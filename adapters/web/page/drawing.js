@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- drawing the graph: layers from left to right ---------- */
+/* Draws the graph: layers from left to right, few crossings, unnamed operators inside the node they lead to. */
 const drawing = { nodes: new Map(), edges: [] }, members = new Map();
 function unnamed(node) { return node.kind === "operator" && !node.published && new RegExp("^" + node.operator.replace(/\W/g, "\\$&") + "(_\\d+)?$").test(node.id.split(".").pop()); }
 

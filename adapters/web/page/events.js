@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- filters ---------- */
+/* The list of events: filters, the one that is looked at, and only the rows in sight in the document. */
 const GROUP = { step_output: "output", step_progress: "progress" };
 function groups() { return new Set([...document.querySelectorAll("#tools [data-group]")].filter((b) => b.getAttribute("aria-pressed") === "true").map((b) => b.dataset.group)); }
 let allowed = groups(), wantedNode = "", wantedText = "";
@@ -27,7 +27,6 @@ $("pause").addEventListener("click", () => {
 });
 $("newest").addEventListener("click", () => { stick = true; dirty = true; });
 
-/* ---------- the list of events: only the rows in sight exist ---------- */
 const ROW = 27, pool = [];
 function tone(event) {
   const type = event.event_type;

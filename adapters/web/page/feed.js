@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- following one execution, over whatever works ----------
+/* Follows one execution over whatever works, from the last cursor on.
    A transport returns "ended" (all was read), "lost" (it worked, then broke) or "refused" (it never
    worked), or throws Refused when asking again cannot help. */
 class Feed {

@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- executions and graphs ---------- */
+/* What can be started and what was: the lists at the side, and what the server says of the chosen execution. */
 const runRows = new Map();
 async function loadRuns() {
   try {
@@ -11,12 +11,7 @@ async function loadRuns() {
     if (id) choose(id, false); else $("nothing").hidden = false;
   }
   const mine = run && records.find((record) => record.execution_id === run.id);
-  if (mine && (!run.began || (ENDED.has(mine.status) && feed.state === "ended"))) {
-    run.graph = run.graph || mine.graph;
-    run.status = mine.status;
-    if (mine.status === "interrupted" && !run.error) run.error = "The server died while it ran.";
-    dirty = true;
-  }
+  if (mine) learn(mine); else if (run && !ENDED.has(run.status)) lookAgain();
   const list = $("runs"), wanted = new Set();
   let place = list.firstElementChild;
   for (const record of records) {
@@ -31,37 +26,34 @@ async function loadRuns() {
       runRows.set(id, row);
     }
     row.dot.dataset.status = record.status;
-    put(row.name, record.graph); put(row.when, ago(record.created_at));
+    put(row.name, record.graph); put(row.when, record.status === "waiting" && (record.inputs || []).length ? "asks" : ago(record.created_at));
     row.button.setAttribute("aria-label", record.graph + ", " + record.status + ", " + id);
     row.button.setAttribute("aria-current", String(Boolean(run && run.id === id)));
     if (row.item !== place) list.insertBefore(row.item, place); else place = place.nextElementSibling;
   }
   for (const [id, row] of runRows) if (!wanted.has(id)) { row.item.remove(); runRows.delete(id); }
 }
-function control(name, schema, required) {
-  const types = [schema.type, ...(schema.anyOf || []).map((s) => s.type)].flat().filter((t) => t && t !== "null");
-  const choices = schema.enum || (schema.anyOf || []).map((s) => s.enum).find(Boolean);
-  const type = choices ? "enum" : types.length === 1 ? types[0] : "json";
-  let input;
-  if (type === "boolean") { input = el("input"); input.type = "checkbox"; input.checked = Boolean(schema.default); }
-  else if (type === "enum") { input = el("select"); if (!required) input.append(new Option("", "")); for (const choice of choices) input.append(new Option(String(choice), JSON.stringify(choice))); if (schema.default !== undefined) input.value = JSON.stringify(schema.default); }
-  else {
-    input = el("input");
-    if (type === "integer" || type === "number") { input.type = "number"; input.step = type === "integer" ? "1" : "any"; }
-    if (schema.format === "password" || schema.writeOnly) { input.type = "password"; input.autocomplete = "off"; }
-    if (schema.default !== undefined && schema.default !== null) input.value = typeof schema.default === "object" ? JSON.stringify(schema.default) : String(schema.default);
-    if (type === "json") input.placeholder = "JSON";
+function learn(record) {
+  if (!run.began || (ENDED.has(record.status) && feed.state === "ended")) {
+    run.graph = run.graph || record.graph;
+    run.status = record.status;
+    if (record.status === "interrupted" && !run.error) run.error = "The server died while it ran.";
   }
-  input.required = required && type !== "boolean";
-  const read = () => {
-    if (type === "boolean") return input.checked;
-    if (input.value === "" && (type !== "string" || !required)) return undefined;
-    if (type === "integer" || type === "number") return Number(input.value);
-    if (type === "enum") return JSON.parse(input.value);
-    if (type !== "json") return input.value;
-    try { return JSON.parse(input.value); } catch { return input.value; }
-  };
-  return { input, read };
+  run.queue = record.queue || null;
+  run.know(record);
+  dirty = true;
+}
+/* Soon: several things that call for it at once make one request. */
+function lookAgain() {
+  if (lookAgain.timer || !run) return;
+  lookAgain.timer = setTimeout(async () => {
+    lookAgain.timer = 0;
+    const wanted = run;
+    try {
+      const record = await ask("api/executions/" + encodeURIComponent(wanted.id), { patience: 8000 });
+      if (run === wanted) learn(record);
+    } catch { /* whoever follows it says so */ }
+  }, 120);
 }
 async function loadGraphs() {
   let items;
@@ -71,21 +63,22 @@ async function loadGraphs() {
     const properties = (graph.parameters && graph.parameters.properties) || {}, required = new Set((graph.parameters && graph.parameters.required) || []);
     const fields = new Map();
     start.setAttribute("aria-label", "Start " + graph.name); start.type = "button";
-    row.append(name, el("span", "grow")); item.append(row);
+    name.title = graph.name; row.append(name); item.append(row);
     if (graph.description) item.append(el("p", "", cut(graph.description, 240)));
     for (const [key, schema] of Object.entries(properties)) {
-      const box = el("div", "field"), label = el("label", "", (schema.title && schema.title.toLowerCase() !== key.replace(/_/g, " ") ? schema.title : key) + (required.has(key) ? " *" : "")), { input, read } = control(key, schema, required.has(key)), bad = el("span", "bad");
-      input.id = "p-" + i + "-" + key; input.name = key; label.htmlFor = input.id; bad.setAttribute("role", "alert");
-      if (schema.description) input.title = schema.description;
-      box.append(label, input, bad); form.append(box);
-      fields.set(key, { read, bad });
+      const made = field(key, schema, required.has(key), graph.parameters, "p-" + i + "-" + key);
+      form.append(made.box); fields.set(key, made);
     }
     const general = el("div", "field"), why = el("span", "bad"); why.setAttribute("role", "alert"); general.append(why);
     const submit = async () => {
       const params = {};
-      for (const [key, field] of fields) { put(field.bad, ""); const value = field.read(); if (value !== undefined) params[key] = value; }
+      for (const each of fields.values()) each.complain("");
       put(why, ""); start.disabled = true;
       try {
+        for (const [key, each] of fields) {
+          try { const value = each.read(); if (value !== undefined) params[key] = value; }
+          catch (error) { each.complain(error.message); throw error; }
+        }
         const made = await ask("api/executions", { method: "POST", body: { graph: graph.name, params } });
         choose(made.execution_id, true);
         await loadRuns();
@@ -93,8 +86,11 @@ async function loadGraphs() {
       } catch (error) {
         form.hidden = false; item.append(general);
         let placed = false;
-        for (const entry of Array.isArray(error.detail) ? error.detail : []) { const field = fields.get(entry.name); if (field) { put(field.bad, entry.message); placed = true; } }
-        if (!placed) put(why, error instanceof Refused ? error.message : "The server does not answer.");
+        for (const entry of Array.isArray(error.detail) ? error.detail : []) {
+          const at = fields.get(entry.name) || fields.get(String(entry.name).split(".")[0]);
+          if (at) { at.complain(entry.message); placed = true; }
+        }
+        if (!placed && !(error instanceof NotAnAnswer)) put(why, reason(error));
       } finally { start.disabled = false; }
     };
     form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
@@ -103,7 +99,7 @@ async function loadGraphs() {
       more.addEventListener("click", () => { form.hidden = !form.hidden; more.setAttribute("aria-expanded", String(!form.hidden)); });
       row.append(more);
       item.append(form);
-      start.addEventListener("click", () => { if (form.hidden && required.size) { form.hidden = false; more.setAttribute("aria-expanded", "true"); form.querySelector("input, select").focus(); } else if (form.hidden || form.reportValidity()) submit(); });
+      start.addEventListener("click", () => { if (form.hidden && required.size) { form.hidden = false; more.setAttribute("aria-expanded", "true"); form.querySelector("input, select, textarea").focus(); } else if (form.hidden || form.reportValidity()) submit(); });
       const go = el("button", "vh"); go.type = "submit"; go.tabIndex = -1; go.textContent = "Start"; form.append(go);
     } else start.addEventListener("click", submit);
     row.append(start);
@@ -111,17 +107,19 @@ async function loadGraphs() {
   }));
   if (!items.length) $("graphs").append(el("li", "muted", "No graph is served."));
 }
-$("cancel").addEventListener("click", async () => {
-  $("cancel").disabled = true;
-  try { await ask("api/executions/" + encodeURIComponent(run.id) + "/cancel", { method: "POST" }); }
-  catch (error) { if (!(error instanceof Refused && error.code === "already_ended")) { run.error = "It could not be cancelled: " + error.message; dirty = true; } }
-  $("cancel").disabled = false;
+for (const action of ["stop", "cancel"]) $(action).addEventListener("click", async () => {
+  $(action).disabled = true;
+  try { await ask("api/executions/" + encodeURIComponent(run.id) + "/" + action, { method: "POST" }); }
+  catch (error) { if (!(error instanceof Refused && error.code === "already_ended")) { run.error = "It could not be " + (action === "stop" ? "stopped: " : "cancelled: ") + reason(error); dirty = true; } }
+  $(action).disabled = false;
 });
 $("again").addEventListener("click", () => feed.now());
 addEventListener("online", () => feed.now());
 addEventListener("resize", () => { fit(); dirty = true; });
 document.addEventListener("visibilitychange", () => { if (!document.hidden) { loadRuns(); dirty = true; } });
 setInterval(() => { if (!document.hidden) loadRuns(); }, 3000);
+/* on a narrow screen what runs comes first */
+if (innerWidth <= 860 && fromHash()) $("graphs-fold").open = false;
 loadGraphs();
 loadRuns();
 requestAnimationFrame(paint);

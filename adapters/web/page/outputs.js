@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- outputs ---------- */
+/* A card for each output: text, numbers over time, bars, or the last lines, by what its elements are. */
 const cards = new Map(), bars = new Map();
 function pairs(value) { // [[name, number], …] or [{name|word|label|key, count|value}, …]
   if (!Array.isArray(value) || !value.length || value.length > 40) return null;
@@ -25,33 +25,15 @@ function paintCard(out) {
     card = { box, body, rate, shape: "" };
     cards.set(out.step, card);
   }
-  const writing = out.writing && !ENDED.has(run.status);
-  if (!out.fresh && card.writing === writing) return;
-  out.fresh = false; card.writing = writing;
+  if (!out.fresh) return;
+  out.fresh = false;
+  const talk = out.talk, writing = talk && talk.writing;
   const seconds = (out.at - out.first) / 1000;
-  put(card.rate, out.talk ? number(out.tokens) + (out.tokens === 1 ? " token" : " tokens") + (out.summary && !writing ? " · " + out.summary : "") : number(out.count) + (seconds > 1 ? " · " + number(out.count / seconds) + "/s" : ""));
+  put(card.rate, talk ? [talk.tokens ? number(talk.tokens) + (talk.tokens === 1 ? " token" : " tokens") : "", writing ? "" : talk.summary].filter(Boolean).join(" · ") : number(out.count) + (seconds > 1 ? " · " + number(out.count / seconds) + "/s" : ""));
   const table = !out.talk && pairs(out.value);
   const shape = out.talk ? "talk" : table ? "bars" : out.series.size ? "numbers" : "plain";
-  if (card.shape !== shape) { card.shape = shape; card.body.replaceChildren(); card.parts = new Map(); card.box.classList.toggle("wide", shape === "talk"); if (shape === "talk") card.box.parentNode.prepend(card.box); }
-  ({ talk: paintTalk, bars: paintBars, numbers: paintNumbers, plain: paintPlain })[shape](card, out, table, writing);
-}
-function paintTalk(card, out, _, writing) {
-  if (!card.said) {
-    card.said = el("div", "said"); card.said.tabIndex = 0; card.said.setAttribute("aria-label", "Text of " + out.step);
-    card.ink = document.createTextNode(""); card.said.append(card.ink); card.notes = el("div"); card.body.append(card.said, card.notes); card.drawn = ""; card.lost = 0;
-  }
-  const down = card.said.scrollTop + card.said.clientHeight >= card.said.scrollHeight - 30;
-  if (card.lost === out.lost && out.text.startsWith(card.drawn.slice(0, 64)) && out.text.length >= card.drawn.length) card.ink.appendData(out.text.slice(card.drawn.length));
-  else card.ink.data = out.text;
-  card.drawn = out.text; card.lost = out.lost;
-  card.said.classList.toggle("writing", writing);
-  card.said.setAttribute("aria-busy", String(writing));
-  card.said.hidden = !out.text && !writing;
-  if (down) card.said.scrollTop = card.said.scrollHeight;
-  if (card.noted !== out.notes.length + ":" + (out.notes.at(-1) || {}).text) {
-    card.noted = out.notes.length + ":" + (out.notes.at(-1) || {}).text;
-    card.notes.replaceChildren(...out.notes.map((note) => el("div", "aside-note" + (note.bad ? " bad" : ""), note.text)));
-  }
+  if (card.shape !== shape) { card.shape = shape; card.talk = null; card.body.replaceChildren(); card.parts = new Map(); card.box.classList.toggle("wide", shape === "talk"); if (shape === "talk") $("outputs").insertBefore(card.box, [...$("outputs").children].find((other) => other !== card.box && !other.classList.contains("wide")) || null); }
+  ({ talk: paintTalk, bars: paintBars, numbers: paintNumbers, plain: paintPlain })[shape](card, out, table);
 }
 function paintBars(card, out, table) {
   const most = Math.max(1e-9, ...table.map((pair) => pair[1]));
@@ -97,4 +79,15 @@ function paintPlain(card, out) {
   if (out.lines.length) card.plain.replaceChildren(...out.lines.map((line) => el("div", "", line)));
   if (out.lines.length) card.plain.scrollTop = card.plain.scrollHeight;
   else put(card.plain, show(out.value, 1500));
+}
+/* what came of a pipeline, or of what published nothing; of other graphs it is the last of their outputs, which is seen */
+function paintResult() {
+  const shown = run.result !== undefined && run.result !== null && (run.steps || !run.outputs.size);
+  $("result").hidden = !shown;
+  if (!shown || paintResult.of === run.result) return;
+  paintResult.of = run.result;
+  const flat = typeof run.result === "object" && !Array.isArray(run.result) && Object.values(run.result).every((each) => typeof each !== "object" || each === null);
+  const list = el("div", "facts");
+  if (flat) for (const [key, each] of Object.entries(run.result).slice(0, 60)) list.append(el("span", "key", key), el("span", "now", typeof each === "number" ? number(each) : show(each, 2000)));
+  $("result-body").replaceChildren(flat ? list : el("pre", "plain", pretty(run.result)));
 }

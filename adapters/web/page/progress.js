@@ -1,5 +1,5 @@
 "use strict";
-/* ---------- progress ---------- */
+/* How far the nodes are: bars, and the state of what is drawn. */
 function paintProgress() {
   for (const node of run.nodes.values()) {
     if (!node.progress) continue;
@@ -27,9 +27,12 @@ function paintProgress() {
 }
 function paintGraph() {
   planFromEvents();
+  const asks = new Set([...run.questions.values()].filter((question) => question.open).map((question) => question.step));
   for (const [id, parts] of drawing.nodes) {
     const node = run.nodes.get(id);
-    const state = node ? node.state : "waiting";
+    let state = node ? node.state : "waiting";
+    if (state === "waiting" && run.status === "completed") state = "completed"; // it tells nothing of itself
+    if (asks.has(id)) state = "asks";
     if (parts.group.dataset.state !== state) parts.group.dataset.state = state;
     parts.group.classList.toggle("chosen", wantedNode === id);
     const count = node ? node.count : 0;

@@ -1,13 +1,15 @@
 "use strict";
-/* ---------- what is known of the chosen execution ---------- */
+/* What is known of the chosen execution: its nodes, outputs and questions, made of its events one after the other,
+   and of its record, which alone knows what can be answered now and who takes what is sent. Draws nothing. */
 class Run {
   constructor(id) {
-    this.id = id; this.graph = ""; this.status = ""; this.params = null; this.record = null;
+    this.id = id; this.graph = ""; this.status = ""; this.params = null; this.listens = new Set();
     this.clear();
   }
   clear() {
     this.events = []; this.dropped = 0; this.total = 0; this.last = 0; this.began = null; this.ended = null;
     this.nodes = new Map(); this.outputs = new Map(); this.error = ""; this.gaps = []; this.rebuilt = true;
+    this.questions = new Map(); this.steps = false; this.result = undefined;
   }
   node(id) {
     let node = this.nodes.get(id);
@@ -47,63 +49,86 @@ class Run {
     if (type === "pipeline_start") {
       this.graph = data.graph || this.graph; this.params = data.params || {}; this.status = "running"; this.began = Date.parse(event.timestamp);
     } else if (TERMINAL[type]) {
-      this.status = TERMINAL[type]; this.ended = Date.parse(event.timestamp);
+      this.status = TERMINAL[type]; this.ended = Date.parse(event.timestamp); this.result = data.result;
       if (type === "pipeline_error" && data.error) this.error = data.error.message || data.error.code;
-      if (type === "pipeline_cancelled") this.error = data.reason && data.reason !== "cancelled" ? "Cancelled: " + data.reason : "";
-    } else if (type === "input_requested") this.status = "waiting";
-    else if (type === "input_received" && data.request_id) this.status = "running";
+      if (type === "pipeline_cancelled") this.error = data.reason === "stopped" ? "It was stopped." : data.reason && data.reason !== "cancelled" ? "Cancelled: " + data.reason : "";
+      this.over();
+    } else if (type === "input_requested") { this.asked(data, event.step_id); this.status = "waiting"; }
+    else if (type === "input_received" && data.request_id) {
+      this.questions.delete(data.request_id);
+      this.status = this.questions.size ? "waiting" : "running";
+    } else if (type === "input_received") this.sent(event.step_id, data.value, event.timestamp);
     if (event.step_id === null || event.step_id === undefined) return;
     const node = this.node(event.step_id);
     node.seen++;
     if (type === "step_start") node.state = "running";
     else if (type === "step_progress") { node.progress = data; if (node.state === "waiting") node.state = "running"; }
     else if (type === "step_output") { node.count++; if (node.state === "waiting") node.state = "running"; this.output(event.step_id, event.data, event.timestamp); }
-    else if (type === "step_complete") { node.state = "completed"; if (typeof data.count === "number") node.count = Math.max(node.count, data.count); }
-    else if (type === "step_error" && !data.will_retry) { node.state = "failed"; node.error = (data.error && data.error.message) || ""; }
+    else if (type === "step_complete") { this.withdrawn(event.step_id); node.state = data.skipped ? "skipped" : "completed"; if ("output" in data) this.steps = true; if (typeof data.count === "number") node.count = Math.max(node.count, data.count); }
+    else if (type === "step_error") {
+      const why = (data.error && data.error.message) || "", out = this.outputs.get(event.step_id);
+      if (!data.will_retry) { node.state = "failed"; node.error = why; this.withdrawn(event.step_id); }
+      if (out && out.talk) { out.talk.failed(why, data.will_retry, data.attempt); out.fresh = true; }
+    }
+  }
+  asked(question, step) {
+    const known = this.questions.get(question.request_id);
+    if (!known && this.questions.size >= MAX_QUESTIONS) return null;
+    const made = known || { ...question, step, since: Date.now(), listed: false, open: true };
+    this.questions.set(question.request_id, made);
+    return made;
+  }
+  withdrawn(step) { for (const [id, question] of this.questions) if (question.step === step) this.questions.delete(id); }
+  sent(step, value, at) { // what will join the conversation is shown until it does
+    const text = typeof value === "string" ? value : value && value.type === "message" ? value.content : null;
+    const out = typeof text === "string" && this.card(step, Date.parse(at));
+    if (!out) return;
+    this.talk(out).pending.push(cut(text, 2000)); out.fresh = true;
+  }
+  over() { // nothing more will happen in it
+    this.questions.clear(); this.listens.clear();
+    for (const out of this.outputs.values()) if (out.talk) { out.talk.end(); out.fresh = true; }
+  }
+  /* What the server says of it now. One that is told and cannot be answered (yet, or any more) is not shown. */
+  know(record) {
+    if (ENDED.has(record.status)) { if (record.status === "interrupted") this.over(); return; }
+    const open = new Set();
+    for (const question of record.inputs || []) {
+      open.add(question.request_id);
+      const known = this.asked(question, question.request_id.split("-").slice(0, -1).join("-"));
+      if (known) { known.listed = true; known.open = true; }
+    }
+    for (const [id, question] of this.questions)
+      if (!open.has(id)) question.open = !question.listed && Date.now() - question.since < 4000;
+    this.listens = new Set(record.listens || []);
+    for (const step of this.listens) { const out = this.card(step, Date.now()); if (out) { this.talk(out); out.fresh = true; } }
+    for (const out of this.outputs.values()) if (out.talk) out.fresh = true;
   }
   output(step, value, at) {
     /* merge(cpu=a, disk=b) says which stream each element came from: a card for each of them */
     if (value && typeof value === "object" && typeof value.source === "string" && "value" in value && Object.keys(value).length === 2) {
       step += " · " + cut(value.source, 40); value = value.value;
     }
-    let out = this.outputs.get(step);
-    if (!out) {
-      if (this.outputs.size >= MAX_CARDS) return;
-      out = { step, count: 0, first: Date.parse(at), at: 0, fresh: true, value: null, text: "", begun: 0, lost: 0, tokens: 0, notes: [], talk: false, writing: false, series: new Map(), lines: [] };
-      this.outputs.set(step, out);
-    }
+    const out = this.card(step, Date.parse(at));
+    if (!out) return;
     out.count++; out.at = Date.parse(at); out.fresh = true; out.value = value;
-    if (value && typeof value === "object" && typeof value.type === "string" && ["token", "done", "error", "reasoning", "restarted", "tool_call", "tool_result", "tool_output", "turn", "message"].includes(value.type)) this.talk(out, value);
+    if (value && typeof value === "object" && TALKS.has(value.type)) this.talk(out).take(value, out.at);
+    else if (value && value.type === "dead_letter") this.line(out, "✗ " + show(value.item, 200) + "  —  " + ((value.error && value.error.message) || "failed") + (value.attempts > 1 ? " (" + value.attempts + " attempts)" : ""));
     else if (typeof value === "number") this.point(out, "", value);
-    else if (typeof value === "string") { out.lines.push(cut(value, 500)); if (out.lines.length > 6) out.lines.shift(); }
+    else if (typeof value === "string") this.line(out, value);
     else if (value && typeof value === "object" && !Array.isArray(value))
       for (const key of Object.keys(value).slice(0, MAX_KEYS)) if (typeof value[key] === "number") this.point(out, key, value[key]);
   }
-  talk(out, value) {
-    out.talk = true;
-    if (value.type === "token") {
-      if (!out.writing) { if (out.text) out.text += "\n\n"; out.begun = out.text.length; }
-      out.writing = true; out.tokens++;
-      out.text += out.text ? value.text || "" : (value.text || "").trimStart();
-      if (out.text.length > MAX_TEXT) {
-        const gone = out.text.length - MAX_TEXT / 2;
-        out.lost += gone; out.begun = Math.max(0, out.begun - gone); out.text = out.text.slice(gone);
-      }
-    } else if (value.type === "turn") { out.writing = false;
-    } else if (value.type === "done") {
-      out.writing = false;
-      const rate = value.timings && value.timings.tokens_per_second;
-      const why = value.finish_reason === "length" ? "stopped at its limit" : "finished";
-      out.summary = why + (rate ? " · " + number(rate) + " tokens/s" : "");
-    } else {
-      if (value.type === "error") out.writing = false;
-      // what came of this answer before does not count
-      if (value.type === "restarted" && out.writing) out.text = out.text.slice(0, out.begun);
-      const text = value.type === "error" || value.type === "restarted" ? value.message : value.type === "tool_call" ? value.name + " " + show(value.arguments, 200) : value.text || value.content || show(value.result || value.error, 300);
-      out.notes.push({ bad: value.type === "error", text: cut((value.type === "error" ? "" : value.type.replace("_", " ") + ": ") + text, 600) });
-      if (out.notes.length > 20) out.notes.shift();
+  line(out, text) { out.lines.push(cut(text, 500)); if (out.lines.length > 6) out.lines.shift(); }
+  card(step, at) {
+    let out = this.outputs.get(step);
+    if (!out && this.outputs.size < MAX_CARDS) {
+      out = { step, count: 0, first: at, at, fresh: true, value: null, talk: null, series: new Map(), lines: [] };
+      this.outputs.set(step, out);
     }
+    return out;
   }
+  talk(out) { return out.talk || (out.talk = new Talk()); }
   point(out, key, value) {
     let series = out.series.get(key);
     if (!series) { if (out.series.size >= MAX_KEYS) return; out.series.set(key, series = []); }

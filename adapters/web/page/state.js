@@ -1,13 +1,16 @@
 "use strict";
-/* ---------- the state of the page ---------- */
+/* Which execution is looked at, what of it is followed, and the plan it is drawn from. */
 let run = null, records = [], dirty = true, filtered = [], frozen = null, chosen = null, stick = true, planFor = "", said = "";
-const feed = new Feed((event) => { if (run && run.take(event)) arrived(event); }, (state, why) => { said = why || ""; dirty = true; });
+/* after these what can be answered, or who takes what is sent, may be another */
+const ASKS = new Set(["pipeline_start", "step_start", "step_complete", "step_error", "input_requested", "input_received"]);
+const feed = new Feed((event) => { if (run && run.take(event)) arrived(event); }, (state, why) => { said = why || ""; if (state === "live") lineIsBack(); dirty = true; });
 
 function arrived(event) {
   if (run.rebuilt) { run.rebuilt = false; refilter(); }
   else if (matches(event)) filtered.push(event);
   if (event.event_type === "pipeline_start") loadPlan();
-  if (TERMINAL[event.event_type]) { loadRuns(); }
+  if (TERMINAL[event.event_type]) loadRuns();
+  else if (ASKS.has(event.event_type) || (event.event_type === "step_output" && event.data && (event.data.type === "turn" || event.data.type === "done"))) lookAgain();
   dirty = true;
 }
 function choose(id, push) {
@@ -19,7 +22,7 @@ function choose(id, push) {
   $("pause").setAttribute("aria-pressed", "false"); put($("pause"), "Pause");
   $("by-node").replaceChildren(new Option("all nodes", "")); $("search").value = "";
   $("drawing").replaceChildren(); $("progress").replaceChildren(); $("outputs").replaceChildren(); $("detail").hidden = true;
-  drawing.nodes.clear(); drawing.edges = []; drawing.picture = null; cards.clear(); bars.clear();
+  drawing.nodes.clear(); drawing.edges = []; drawing.picture = null; cards.clear(); bars.clear(); forgetQuestions();
   const hash = "#execution=" + encodeURIComponent(id);
   if (location.hash !== hash) history[push ? "pushState" : "replaceState"](null, "", hash);
   feed.follow(id, null); // from the first event: the log is the memory of this page
