@@ -1,5 +1,6 @@
 """rxstream: everything that produces is an Observable; graphs of them run into one durable log."""
 
+import rxstream._early as _early  # noqa: F401 - it is here for what it does, and comes first
 from rxstream import errors, failures, operators
 from rxstream.agent import History, agent
 from rxstream.asking import ask

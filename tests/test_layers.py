@@ -12,6 +12,7 @@ import sys
 from tests.shipped import IMPORTS, MODULES, NAMES
 
 LAYERS = [
+    ["_early"],
     ["errors"],
     ["added"],
     ["codec"],

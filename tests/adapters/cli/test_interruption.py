@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.shipped import ROOT
 
 INTERRUPT, TERMINATE = signal.SIGINT, signal.SIGTERM
 
@@ -25,6 +30,29 @@ def test_a_run_is_cancelled_and_its_ending_is_told(rxstream: Any, signum: int, s
     assert running.end() == status
     assert running.events[-1]["event_type"] == "pipeline_cancelled"
     assert running.said == []
+
+
+@pytest.mark.parametrize("begun", [["-m", "rxstream"], ["rxstream"]])
+def test_one_that_comes_while_it_is_still_imported_ends_it_without_a_word(
+    begun: list[str], tmp_path: Path
+) -> None:
+    # what is imported first holds the import up until the signal has come
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "reactivex.py").write_text("import sys, time\nprint(flush=True)\ntime.sleep(60)\n")
+    (tmp_path / "rxstream").write_text("import rxstream.adapters.cli\n")
+    with subprocess.Popen(
+        [sys.executable, *begun],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(held), str(ROOT)))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(INTERRUPT)
+        _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (130, b"")
 
 
 @pytest.mark.parametrize("blocking", [False, True])
