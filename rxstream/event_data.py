@@ -7,7 +7,7 @@ against them. Plain types of what JSON can say; a key that may be missing is `No
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -58,6 +58,12 @@ class StepError(TypedDict):
     error: Annotated[ErrorData, "`{kind, code, message}`, never a stack"]
     attempt: Annotated[int, "which attempt it was, from 1"]
     will_retry: Annotated[bool, "whether another attempt follows"]
+    handled: NotRequired[
+        Annotated[
+            Literal["fallback", "dead_letter"],
+            "a pipeline's step: it goes on all the same, with its fallback or without the item",
+        ]
+    ]
 
 
 class PipelineComplete(TypedDict):

@@ -182,7 +182,8 @@ class RunState:
             node.asks.pop(data["request_id"], None)
         elif kind == EventType.STEP_ERROR:
             node.error = str(data["error"]["message"])
-            node.state = "running" if data.get("will_retry") else "failed"
+            goes_on = data.get("will_retry") or data.get("handled")
+            node.state = "running" if goes_on else "failed"
 
     def _output(self, node: StepView, data: Any, at: float) -> None:
         node.count += 1

@@ -101,7 +101,12 @@ class _Observed:
     def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None: ...
 
     def node_failed(
-        self, node: Node, error: BaseException, attempt: int, will_retry: bool
+        self,
+        node: Node,
+        error: BaseException,
+        attempt: int,
+        will_retry: bool,
+        handled: str | None = None,
     ) -> None: ...
 
     def node_progress(self, node: Node, progress: Progress) -> None: ...

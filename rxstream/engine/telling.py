@@ -44,17 +44,23 @@ class Telling:
                 {"count": counters.elements_out, "duration_ms": duration, **counters.told},
             )
 
-    def node_failed(self, node: Node, error: BaseException, attempt: int, will_retry: bool) -> None:
-        """Code of the node raised."""
+    def node_failed(
+        self,
+        node: Node,
+        error: BaseException,
+        attempt: int,
+        will_retry: bool,
+        handled: str | None = None,
+    ) -> None:
+        """Code of the node raised; `handled` says how the node goes on all the same."""
         shown = classify(error)
         self._logger.warning(
             "node failed", node=node.id, where=node.where, attempt=attempt, **shown
         )
-        self._recorder.add(
-            EventType.STEP_ERROR,
-            node.id,
-            {"error": shown, "attempt": attempt, "will_retry": will_retry},
-        )
+        data = {"error": shown, "attempt": attempt, "will_retry": will_retry}
+        if handled is not None:
+            data["handled"] = handled
+        self._recorder.add(EventType.STEP_ERROR, node.id, data)
 
     def node_progress(self, node: Node, progress: Progress) -> None:
         """The node says how far it is."""

@@ -28,7 +28,12 @@ class Watcher(Protocol):
     def node_ended(self, node: Node, state: NodeState, counters: NodeCounters) -> None: ...
 
     def node_failed(
-        self, node: Node, error: BaseException, attempt: int, will_retry: bool
+        self,
+        node: Node,
+        error: BaseException,
+        attempt: int,
+        will_retry: bool,
+        handled: str | None = None,
     ) -> None: ...
 
     def node_progress(self, node: Node, progress: Progress) -> None: ...

@@ -46,7 +46,7 @@ async def lead(unit: StepUnit, call: StepCall) -> Outcome | None:
             call.phase, call.due = "pausing", unit.runtime.now() + pause
             call.forget_unanswered()
         elif settings.has_fallback and unit.goes_on:
-            unit.telling.failed(error, attempt, will_retry=False)
+            unit.telling.failed(error, attempt, handled="fallback")
             call.phase, call.shown, call.mark, call.questions = "fallback", 0, None, None
         else:
             return await _given_up(unit, call, error, attempt)
@@ -72,7 +72,7 @@ async def _given_up(
         items = len(unit.calls)
         limit = letters.limit(items)
         if unit.dead < limit:
-            unit.telling.failed(error, attempts, will_retry=False)
+            unit.telling.failed(error, attempts, handled="dead_letter")
             item, index = call.data["item"], call.index
             return (
                 "dead",

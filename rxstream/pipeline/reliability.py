@@ -216,7 +216,7 @@ class Reliability(Sink[StreamEvent]):
         elif kind == EventType.STEP_ERROR:
             if data["will_retry"]:
                 run.retries += 1
-            elif step is not None:
+            elif step is not None and "handled" not in data:
                 run.steps[step] = False
         elif kind == EventType.STEP_PROGRESS:
             if step is not None and data["status"] == "compensating":

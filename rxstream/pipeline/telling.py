@@ -6,7 +6,7 @@ With streaming off only its lifecycle is told. Decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
@@ -38,13 +38,20 @@ class StepTelling:
         """The node runs now."""
         self._unit.runtime.node_started(self._unit.node)
 
-    def failed(self, error: Exception, attempt: int, *, will_retry: bool) -> None:
+    def failed(
+        self,
+        error: Exception,
+        attempt: int,
+        *,
+        will_retry: bool = False,
+        handled: Literal["fallback", "dead_letter"] | None = None,
+    ) -> None:
         """An attempt failed."""
         unit = self._unit
         unit.out.counters.errors += 1
         blame(error, unit.node.id, unit.node.where)
-        unit.runtime.attempts[unit.node.id] = (attempt, lambda _: will_retry)
-        unit.runtime.node_failed(unit.node, error)
+        if not unit.runtime.ended:
+            unit.runtime.watcher.node_failed(unit.node, error, attempt, will_retry, handled)
 
     def ended(self) -> None:
         """It is over; what is told of that is kept until its node ends."""

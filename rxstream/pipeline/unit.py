@@ -269,7 +269,7 @@ class StepUnit(Member):
         self, how: How, error: Exception, attempt: int, by: StepCall | None = None
     ) -> None:
         """Begin nothing more; what is under way is finished."""
-        self.telling.failed(error, attempt, will_retry=False)
+        self.telling.failed(error, attempt)
         under_way = tuple(call.index for call in self.active if call is not by)
         self.failing = (how, store_error(error), under_way)
         self.gave_up.set()

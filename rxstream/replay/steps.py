@@ -72,7 +72,7 @@ async def outputs(
                 elif event.event_type == EventType.STEP_COMPLETE:
                     over = True
                     break
-                elif event.event_type == EventType.STEP_ERROR and not event.data["will_retry"]:
+                elif event.event_type == EventType.STEP_ERROR and _is_final(event.data):
                     over, ending = True, StepFailed(_recorded_error(event.data["error"], step))
                     break
             elif event.terminal:
@@ -102,6 +102,10 @@ def _unknown(step: str, execution_id: str, nodes: set[bytes]) -> UnknownStep:
     return UnknownStep(
         f"execution {execution_id} recorded nothing of a node {step!r}: its nodes are {known}"
     )
+
+
+def _is_final(data: Any) -> bool:
+    return not data["will_retry"] and "handled" not in data
 
 
 def _cut_short(step: str, execution_id: str, why: str) -> CutShort:

@@ -137,6 +137,7 @@ class TestFallback:
         assert result_of(events) == {"ok": None}
         [ended] = data_of(events, "step_complete", "broken")
         assert ended["fallback"] is True
+        assert [e["handled"] for e in data_of(events, "step_error")] == ["fallback"]
 
     def test_a_step_stands_in_for_another(self) -> None:
         async def other(data: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,21 @@ async def told(
     return found
 
 
+async def odd(data: dict[str, Any]) -> dict[str, Any]:
+    if data["item"] % 2:
+        raise OSError("odd")
+    return {}
+
+
+async def test_a_failure_that_a_step_survives_breaks_nothing() -> None:
+    pipeline = Pipeline("p", slos=[SLO("SR", at_least=1)])
+    pipeline.add(odd, each="items", dead_letters=True)
+    pipeline.add(odd, name="more", after="odd", each="items", fallback={})
+    async with rxs.Engine() as engine:
+        assert await told(engine, pipeline, [{"items": [1, 2, 3]}]) == [[]]
+        assert engine.statistics().objectives["p"][0].value == 1
+
+
 async def test_a_broken_promise_is_told_once_until_it_was_kept_again() -> None:
     pipeline = promising(SLO("SR", at_least=0.6, name="good"))
     async with rxs.Engine() as engine:

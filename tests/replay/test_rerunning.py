@@ -13,7 +13,9 @@ import pytest
 import rxstream as rxs
 from rxstream import operators as ops
 from rxstream.errors import AuthorError, LogError, UnknownExecution
+from rxstream.events import draft
 from rxstream.log import Commit, Head, MemoryLog
+from rxstream.replay.steps import outputs
 from rxstream.testing import virtual_time
 from tests.replay.parts import ID, end, output, recorded
 
@@ -229,6 +231,15 @@ async def test_a_failure_of_an_input_comes_again(log: MemoryLog) -> None:
     found = await rxs.rerun(log, await record_of(log, failing), failing)
     assert (found.equal, found.ended.event_type) == (True, "pipeline_error")
     assert "the disk is gone" in (found.ended.error or {})["message"]
+
+
+async def test_an_item_that_was_put_aside_does_not_end_what_a_step_showed() -> None:
+    put_aside = b'{"error":{},"attempt":1,"will_retry":false,"handled":"dead_letter"}'
+    drafts = [output(1, 1), draft("step_error", "numbers", put_aside), output(2, 2)]
+    log = await recorded(*drafts, draft("step_complete", "numbers", b"{}"), end(3))
+    pages = [page async for page in outputs(log, ID, "numbers")]
+    assert [event.data for page in pages for event in page] == [1, 2]
+    await log.close()
 
 
 async def test_a_graph_that_fails_no_more_ends_differently_and_goes_further(log: MemoryLog) -> None:
