@@ -155,14 +155,15 @@ class Sandbox:
         )
         variables = {**_environment(), **self.environment}
         files = bubblewrap.opened(made, _ACCOUNTS)
+        launch = launched([*(() if user is None else user.words), *wall(made.path)])
         arguments = [
-            *launched([*(() if user is None else user.words), *wall(made.path)]),
+            *launch,
             *bubblewrap.apart(made, network=self.network),
             *files.arguments,  # before the root is closed
             *seen,
             *(word for pair in variables.items() for word in ("--setenv", *pair)),
             *("--chdir", folder or _SCRATCH, "--"),
-            *limited(argv, limits),
+            *limited(argv, limits, crashing=not launch),
         ]
         group, watch = _counted(limits, writable, user is not None or os.geteuid() != 0)
         return Command(
@@ -237,15 +238,17 @@ async def finished(running: Running, limit: int) -> Finished:
     return Finished(ended.exit_code, stdout, stderr, ended, dropped)
 
 
-def limited(argv: Sequence[str], limits: Limits, *, counted: bool = True) -> list[str]:
+def limited(
+    argv: Sequence[str], limits: Limits, *, counted: bool = True, crashing: bool = True
+) -> list[str]:
     """The command behind a shell that lowers the kernel's limits for itself first.
 
     Inside the sandbox, because the number of processes is counted for each user namespace; outside, where all
-    that a user runs counts, it is not limited so.
+    that a user runs counts, it is not limited so. `crashing` unless crashes are kept from the host already.
     """
     seconds = math.ceil(limits.cpu_seconds)
     code = [
-        "ulimit -c 0",
+        *(["ulimit -c 0"] if crashing else []),
         # first the signal that tells why, a second later the one that nobody can ignore
         *([f"ulimit -S -t {seconds}; ulimit -H -t {seconds + 1}"] if seconds else []),
         f"ulimit -n {limits.open_files}",

@@ -60,7 +60,15 @@ _OF_ETC: Final = (
     "timezone",
 )
 _OF_ETC_WITH_NETWORK: Final = ("gai.conf", "host.conf", "resolv.conf")
-_PROC_BLANK: Final = ("kallsyms", "keys", "key-users", "latency_stats", "sched_debug", "timer_list")
+_PROC_BLANK: Final = (
+    "cmdline",
+    "kallsyms",
+    "keys",
+    "key-users",
+    "latency_stats",
+    "sched_debug",
+    "timer_list",
+)
 """World-readable, and about the host; with them whatever is for the host's root alone."""
 _WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _TRIED_S: Final = 10

@@ -8,7 +8,8 @@ folder's owner appear to be the user's, and what the user makes is the owner's: 
 that user, without any right of root.
 
 By anybody, with `wall`: give up for good, with all that will be started, the ways to others that the mask
-names: `landlock(7)`. It must not import what takes long: it runs before every command.
+names: `landlock(7)`. Always: when something of it crashes, nobody hears of it, `core(5)`. It must not import
+what takes long: it runs before every command.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _NEW_MOUNTS, _NEW_USERS = 0x00020000, 0x10000000
 _PRIVATE = 0x40000 | 0x4000
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446  # as above
 _NO_NEW_PRIVILEGES = 38
+_CORE = 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,6 +48,8 @@ def main(words: list[str]) -> None:
         become(user, place, folders)
     if scopes:
         restrict(scopes)
+    # a limit of 0 keeps the kernel from writing a file, but not from starting the host's program for crashes
+    _libc.setrlimit(_CORE, struct.pack("=QQ", 1, 1))
     # Python ignores these, and a command that inherits that does not end as others do
     for each in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(each, signal.SIG_DFL)

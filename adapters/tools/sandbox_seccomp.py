@@ -104,18 +104,24 @@ EXAMINED: Final[Mapping[str, tuple[int | None, int | None]]] = {
 }
 """Refused for some arguments."""
 
+FIRST_UNKNOWN: Final = 468
+"""Calls from this number on are newer than these tables, and said not to exist."""
+
 _NEW_NAMESPACES: Final = 0x7E020080
-_TERMINAL_TRICKS: Final = (0x5412, 0x541C, 0x541D)
-"""TIOCSTI types into the terminal, TIOCLINUX pastes into it, TIOCCONS takes the console."""
+_TERMINAL_TRICKS: Final = (0x5412, 0x541C, 0x541D, 0x5423)
+"""TIOCSTI types into the terminal, TIOCLINUX pastes into it, TIOCCONS takes the console, TIOCSETD loads
+drivers."""
 _FAMILIES: Final = (1, 2, 10)
 """Unix, IPv4, IPv6. Others (vsock, netlink, packets, Bluetooth) know no namespace or are wide open."""
+_PROTOCOLS: Final = (0, 1, 6, 17, 58)
+"""The family's own, ICMP, TCP, UDP, ICMPv6. For another the kernel loads code that few have looked at."""
 _LENT_RIGHTS: Final = 0o6000
 """The set-user-id and set-group-id bits: on the host they would mean the host's user."""
 _CREATES: Final = 0o100 | 0o20000000
 """O_CREAT and O_TMPFILE: without them the mode is whatever was in the register."""
 
 # classic BPF
-_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER, _ARCHITECTURE = 0, 4
 _X32: Final = 0x40000000
@@ -148,6 +154,7 @@ def program(machine: str | None = None) -> bytes | None:
     ]
     if found.index == 0:
         code += [_step(_ANY_BIT, _X32, 0, 1), _step(_RETURN, _KILL)]
+    code += [_step(_AT_LEAST, FIRST_UNKNOWN, 0, 1), _step(_RETURN, _ERRNO | errno.ENOSYS)]
     for table, error in ((REFUSED, errno.EPERM), (ABSENT, errno.ENOSYS)):
         for numbers in table.values():
             number = numbers[found.index]
@@ -180,12 +187,15 @@ def _examining() -> dict[str, list[bytes]]:
     for request in _TERMINAL_TRICKS:
         ioctl += [_step(_EQUAL, request, 0, 1), refused]
     socket = [_argument(0)]
-    for family in _FAMILIES:
-        socket += [_step(_EQUAL, family, 0, 1), allowed]
+    for left, family in zip(range(len(_FAMILIES), 0, -1), _FAMILIES, strict=True):
+        socket.append(_step(_EQUAL, family, left, 0))
+    socket += [_step(_RETURN, _ERRNO | errno.EAFNOSUPPORT), _argument(2)]
+    for protocol in _PROTOCOLS:
+        socket += [_step(_EQUAL, protocol, 0, 1), allowed]
     return {
         "clone": bits(0, _NEW_NAMESPACES),
         "ioctl": [*ioctl, allowed],
-        "socket": [*socket, _step(_RETURN, _ERRNO | errno.EAFNOSUPPORT)],
+        "socket": [*socket, _step(_RETURN, _ERRNO | errno.EPROTONOSUPPORT)],
         "chmod": bits(1, _LENT_RIGHTS),
         "fchmod": bits(1, _LENT_RIGHTS),
         "fchmodat": bits(2, _LENT_RIGHTS),

@@ -51,7 +51,7 @@ def somebody(readable: Sequence[str], writable: Sequence[str]) -> Somebody | Non
 
 def launched(words: Sequence[str]) -> tuple[str, ...]:
     """What comes before a command for `sandbox_launch` to do what the words say."""
-    if not words:
+    if not os.access(sys.executable or "", os.X_OK):
         return ()
     return (sys.executable, "-I", "-S", sandbox_launch.__file__, *words, "--")
 

@@ -8,10 +8,17 @@ import struct
 
 import pytest
 
-from rxstream.adapters.tools.sandbox_seccomp import ABSENT, EXAMINED, REFUSED, program
+from rxstream.adapters.tools.sandbox_seccomp import (
+    ABSENT,
+    EXAMINED,
+    FIRST_UNKNOWN,
+    REFUSED,
+    program,
+)
 
 TABLES = {**REFUSED, **ABSENT, **EXAMINED}
 ALLOW, KILL, EPERM, ENOSYS, EAFNOSUPPORT = 0x7FFF0000, 0x80000000, 0x50001, 0x50026, 0x50061
+EPROTONOSUPPORT = 0x5005D
 X86, ARM = 0xC000003E, 0xC00000B7
 
 
@@ -28,7 +35,7 @@ def answer(code: bytes, number: int, *arguments: int, audit: int) -> int:
         elif kind == 0x06:
             return int(value)
         else:
-            matched = held == value if kind == 0x15 else bool(held & value)
+            matched = {0x15: held == value, 0x35: held >= value, 0x45: bool(held & value)}[kind]
             at += true if matched else false
 
 
@@ -61,7 +68,10 @@ def test_calls_are_refused_by_number(machine: str, audit: int, index: int) -> No
             continue
         said = answer(code, number, audit=audit)
         assert said == (ENOSYS if name in ABSENT else EPERM), name
-    assert answer(code, 9999, audit=audit) == ALLOW
+    assert answer(code, (39, 172)[index], audit=audit) == ALLOW  # getpid
+    assert answer(code, FIRST_UNKNOWN - 1, audit=audit) != ENOSYS
+    assert answer(code, FIRST_UNKNOWN, audit=audit) == ENOSYS
+    assert answer(code, 9999, audit=audit) == ENOSYS
 
 
 @pytest.mark.parametrize(
@@ -72,7 +82,12 @@ def test_calls_are_refused_by_number(machine: str, audit: int, index: int) -> No
         ("ioctl", (0, 0x5412), EPERM),
         ("ioctl", (0, 0x541C), EPERM),
         ("ioctl", (0, 0x5413), ALLOW),
+        ("ioctl", (0, 0x5423), EPERM),
         ("socket", (2, 1), ALLOW),
+        ("socket", (1, 1, 0), ALLOW),
+        ("socket", (10, 2, 17), ALLOW),
+        ("socket", (2, 1, 132), EPROTONOSUPPORT),
+        ("socket", (10, 1, 262), EPROTONOSUPPORT),
         ("socket", (16, 3), EAFNOSUPPORT),
         ("socket", (40, 1), EAFNOSUPPORT),
         ("chmod", (0, 0o4755), EPERM),

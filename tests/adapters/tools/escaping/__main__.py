@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.adapters.tools.escaping import network, reading, rights, writing
+from tests.adapters.tools.escaping import corners, network, others, reading, rights, writing
 from tests.adapters.tools.escaping.trying import ATTEMPTS, Facts, outcome, refused
 
-__all__ = ["network", "reading", "rights", "writing"]
+__all__ = ["corners", "network", "others", "reading", "rights", "writing"]
 
 
 def main() -> None:
