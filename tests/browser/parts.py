@@ -18,6 +18,8 @@ from rxstream.graph import Graph
 FEED: asyncio.Queue[Any]
 """What `talk` emits next; None ends it, an exception fails it."""
 
+expect.set_options(timeout=20_000)
+
 SETTINGS = Settings(close_timeout=0.2, write_timeout=2.0)
 
 

@@ -67,7 +67,7 @@ async def wait(context: rxs.ToolContext) -> AsyncIterator[str]:
 @rxs.graph
 def assistant():  # type: ignore[no-untyped-def]  # as a user writes it
     """Looks, fails, waits, and stays."""
-    lines = [
+    lines: list[list[Any]] = [
         ["Let me ", "look.", call("look", at="x"), call("fail"), "Meanwhile."],
         ["Now ", "wait.", call("wait")],
         ["Well."],

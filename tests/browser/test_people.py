@@ -67,20 +67,20 @@ async def test_a_question_outlives_the_server_and_is_answered_with_a_click(
         async with parts.served(engine) as url:
             execution = await engine.start(people.publishing)
             page = await window.open(url)
-            await expect(page.get_by_text("publish it?")).to_be_visible()
+            await expect(page.get_by_role("form", name="publish it?")).to_be_visible()
         yes = page.get_by_role("button", name="Yes")
         await yes.click()
         alert = page.locator("form.question [role=alert]")
         await expect(alert).to_have_text("The server does not answer.")
         await engine.drain()
-    async with Engine(log, graphs=people.GRAPHS) as engine:
-        async with parts.served(engine, int(url.rsplit(":", 1)[1])):
-            await page.locator("#again").dispatch_event("click")
-            await expect(alert).to_have_text("")
-            await yes.click()
-            await sees(page, "#status", "completed")
-            await expect(page.locator("form.question")).to_have_count(0)
-            assert await engine.execution(execution.id).result() == "yes"
+    port = int(url.rsplit(":", 1)[1])
+    async with Engine(log, graphs=people.GRAPHS) as engine, parts.served(engine, port):
+        await page.locator("#again").dispatch_event("click")
+        await expect(alert).to_have_text("")
+        await yes.click()
+        await sees(page, "#status", "completed")
+        await expect(page.locator("form.question")).to_have_count(0)
+        assert await engine.execution(execution.id).result() == "yes"
 
 
 async def test_what_an_agent_does_is_shown_in_its_order_and_steered(
@@ -128,9 +128,11 @@ def said(page: Page) -> Locator:
 async def blocks(page: Page) -> list[str]:
     """What the card shows from top to bottom: texts, and calls with their state and output."""
     found: list[str] = await page.evaluate(
-        """[...document.querySelectorAll(".talk > .said, .talk > .call")].map((node) =>
-          node.dataset.call === undefined ? node.textContent :
-            [node.querySelector("b").textContent, node.dataset.state,
-             node.querySelector(".heard").textContent || node.querySelector(".result").textContent].join(" "))"""
+        """() => {
+          const text = (node, part) => node.querySelector(part).textContent;
+          const call = (node) => [text(node, "b"), node.dataset.state, text(node, ".heard") || text(node, ".result")];
+          return [...document.querySelectorAll(".talk > .said, .talk > .call")].map(
+            (node) => node.dataset.call === undefined ? node.textContent : call(node).join(" "));
+        }"""
     )
     return found
