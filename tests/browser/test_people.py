@@ -130,7 +130,8 @@ async def blocks(page: Page) -> list[str]:
     found: list[str] = await page.evaluate(
         """() => {
           const text = (node, part) => node.querySelector(part).textContent;
-          const call = (node) => [text(node, "b"), node.dataset.state, text(node, ".heard") || text(node, ".result")];
+          const gave = (node) => text(node, ".heard") || text(node, ".result");
+          const call = (node) => [text(node, "b"), node.dataset.state, gave(node)];
           return [...document.querySelectorAll(".talk > .said, .talk > .call")].map(
             (node) => node.dataset.call === undefined ? node.textContent : call(node).join(" "));
         }"""
