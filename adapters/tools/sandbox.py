@@ -34,6 +34,8 @@ _ACCOUNTS: Final = {
 }
 _MIB: Final = 1 << 20
 _OURS: Final = 2
+_LONGEST: Final = 100_000
+"""Characters of a word; the system takes none of more than 131,071 bytes."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,9 @@ class Finished:
 class Sandbox:
     """What a command may see and take. Without `work` it has an empty folder in memory.
 
-    Paths are those of the host, and the same inside. The system's programs under `/usr` are always readable;
-    homes, `/etc` as a whole and every other folder are not there unless they are named.
+    Paths are those of the host, and the same inside; where links lead is settled when this is made. The system's
+    programs under `/usr` are always readable; homes, `/etc` as a whole and every other folder are not there
+    unless they are named.
     """
 
     work: str | os.PathLike[str] | None = None
@@ -98,6 +101,16 @@ class Sandbox:
     """Beside PATH, HOME, LANG, TERM, TMPDIR and USER, which can be replaced here."""
     limits: Limits = Limits()
 
+    def __post_init__(self) -> None:
+        # a command that may write beside one of them could make it a link to anywhere for the next one
+        if self.work is not None:
+            object.__setattr__(self, "work", os.path.realpath(self.work))
+        for name in ("readable", "writable"):
+            paths = tuple(map(os.path.realpath, getattr(self, name)))
+            object.__setattr__(self, name, paths)
+        for name, value in self.environment.items():
+            _variable(name, value)
+
     def describe(self) -> Mapping[str, object]:
         """What holds here, in words and numbers: which parts of the system make the boundary.
 
@@ -108,7 +121,7 @@ class Sandbox:
         group = "" if kind is None else f"by the kernel (control groups {kind.version})"
         user = os.geteuid()
         writable = [*self.writable, *([] if self.work is None else [self.work])]
-        if somebody([], [os.path.realpath(path) for path in writable]) is not None:
+        if somebody([], [os.fspath(path) for path in writable]) is not None:
             user = NOBODY
         counted = "by the kernel" if user else group or "watched (the kernel does not limit root)"
         return {
@@ -122,9 +135,9 @@ class Sandbox:
             "processes": counted,
             "cpu": "each process by the kernel, all together watched",
             "disk": "one file by the kernel, all together watched",
-            "work": None if self.work is None else os.path.realpath(self.work),
-            "readable": [os.path.realpath(path) for path in self.readable],
-            "writable": [os.path.realpath(path) for path in self.writable],
+            "work": self.work,
+            "readable": self.readable,
+            "writable": self.writable,
             "limits": vars(self.limits),
         }
 
@@ -141,7 +154,7 @@ class Sandbox:
     def _command(self, argv: Sequence[str], seconds: float) -> Command:
         made, limits = bubblewrap.found(), self.limits
         folder = None if self.work is None else _folder(self.work)
-        readable = [_present(path) for path in self.readable]
+        readable = [*map(_present, self.readable)]
         writable = [*map(_present, self.writable), *([] if folder is None else [folder])]
         user = somebody(readable, writable)
         paths = [*readable, *writable]
@@ -204,7 +217,7 @@ def unboxed(
     words = tuple(argv)
 
     def command() -> Command:
-        folder = None if work is None else _folder(work)
+        folder = None if work is None else _folder(os.path.realpath(work))
         group, watch = _counted(limits, [] if folder is None else [folder], False)
         mark = uuid.uuid4().hex
         arguments = limited(words, limits, counted=False)
@@ -267,10 +280,18 @@ def checked(argv: Sequence[str]) -> None:
         raise AuthorError("there is no command to run")
     if any("\0" in word for word in argv):
         raise AuthorError("a command cannot contain NUL")
-    if max(map(len, argv)) > 100_000:
+    if max(map(len, argv)) > _LONGEST:
         raise AuthorError(
-            f"the command {shlex.quote(argv[0][:40])} is longer than 100,000 characters"
+            f"the command {shlex.quote(argv[0][:40])} is longer than {_LONGEST:,} characters"
         )
+
+
+def _variable(name: object, value: object) -> None:
+    """Raise `AuthorError` for what cannot be a variable."""
+    if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        raise AuthorError(f"a variable cannot be called {str(name)[:40]!r}")
+    if not isinstance(value, str) or "\0" in value or len(value) > _LONGEST:
+        raise AuthorError(f"the variable {name} is text without NUL, up to {_LONGEST:,} characters")
 
 
 def _counted(limits: Limits, writable: Sequence[str], counted: bool) -> tuple[Group | None, Watch]:
@@ -301,16 +322,22 @@ def _environment() -> dict[str, str]:
 
 
 def _folder(path: str | os.PathLike[str]) -> str:
-    found = os.path.realpath(path)
+    found = _present(path)
     if not os.path.isdir(found):
-        raise WorldError(f"there is no folder {os.fspath(path)}", code="no_folder")
+        raise WorldError(f"{found} is not a folder", code="no_folder")
     if found == "/":
         raise AuthorError("the whole file system cannot be a work folder")
     return found
 
 
 def _present(path: str | os.PathLike[str]) -> str:
-    found = os.path.realpath(path)
-    if not os.path.exists(found):
-        raise WorldError(f"there is no {os.fspath(path)}", code="no_folder")
+    found = os.fspath(path)
+    if not os.path.lexists(found):
+        raise WorldError(f"there is no {found}", code="no_folder")
+    if os.path.realpath(found) != found:
+        raise WorldError(
+            f"{found} leads elsewhere now, it or a folder above it was replaced by a link: "
+            "nothing is run there",
+            code="no_folder",
+        )
     return found

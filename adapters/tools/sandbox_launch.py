@@ -20,7 +20,8 @@ import signal
 import struct
 import sys
 
-_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every machine
+_OPEN_TREE, _MOVE_MOUNT, _OPENAT2, _MOUNT_SETATTR = 428, 429, 437, 442  # the same on every machine
+_NO_LINKS = 4
 _CLONE, _RECURSIVE, _EMPTY_PATH, _MOVE_EMPTY = 1, 0x8000, 0x1000, 4
 _HERE = -100
 _MAPPED = 0x00100000
@@ -85,10 +86,14 @@ def restrict(scopes: int) -> None:
 
 def _tree(path: str, user: int | None) -> int:
     """A folder with what is mounted below it, as a mount that is nowhere yet."""
-    flags = _CLONE | os.O_CLOEXEC | _RECURSIVE
-    tree = _checked(_libc.syscall(_OPEN_TREE, _HERE, path.encode(), flags))
+    # the path was looked at before, and somebody may have put a link on it since
+    wishes = ctypes.create_string_buffer(struct.pack("=QQQ", os.O_PATH, 0, _NO_LINKS), 24)
+    folder = _checked(_libc.syscall(_OPENAT2, _HERE, os.fsencode(path), wishes, 24))
+    flags = _CLONE | os.O_CLOEXEC | _RECURSIVE | _EMPTY_PATH
+    tree = _checked(_libc.syscall(_OPEN_TREE, folder, b"", flags))
+    found = os.stat(folder)
+    os.close(folder)
     if user is not None:
-        found = os.stat(path)
         users = _users(found.st_uid, found.st_gid, user)
         attributes = ctypes.create_string_buffer(struct.pack("=QQQQ", _MAPPED, 0, 0, users), 32)
         flags = _EMPTY_PATH | _RECURSIVE

@@ -318,6 +318,51 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         await Sandbox("/").run(["true"])
 
 
+async def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
+    whole, inner, secret = (tmp_path / name for name in ("whole", "whole/inner", "secret"))
+    for folder in (whole, inner, secret):
+        folder.mkdir()
+    boxes = [Sandbox(inner), Sandbox(readable=[inner]), Sandbox(writable=[inner])]
+    assert (await ran(whole, f"rmdir inner; ln -s {secret} inner")).exit_code == 0
+    for box in boxes:
+        with pytest.raises(WorldError, match="replaced by a link"):
+            await box.run(["sh", "-c", f"echo x > {inner}/x"])
+    assert os.listdir(secret) == []
+
+
+async def test_a_link_that_comes_at_the_last_moment_is_not_followed_for_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0 or " 0 on the host" in str(Sandbox(tmp_path).describe()["user"]):
+        pytest.skip("missing: root, and folders that can be shown to somebody else as theirs")
+    work, secret = tmp_path / "work", tmp_path / "secret"
+    box = Sandbox(work)
+    secret.mkdir()
+    work.symlink_to(secret)
+    monkeypatch.setattr(sandbox, "_present", str)
+    with pytest.raises(WorldError, match="symbolic links"):
+        await box.run(["sh", "-c", "echo x > x"])
+    assert os.listdir(secret) == []
+
+
+@pytest.mark.parametrize("name", [b"a b\n", b"\xff\xe9", b"-rf", b"a\\134b", b"$(x)"])
+async def test_a_folder_may_have_any_name(tmp_path: Path, name: bytes) -> None:
+    folder = os.path.join(os.fsencode(tmp_path), name)
+    os.mkdir(folder)
+    assert (await Sandbox(os.fsdecode(folder)).run(["sh", "-c", "echo x > x"])).exit_code == 0
+    assert os.listdir(folder) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"A\0": "x"}, {"A": "x" * 200_000}, {"A": 1}],
+    ids=["equals", "empty", "nul", "nul-name", "long", "number"],
+)
+def test_what_cannot_be_a_variable_is_refused(environment: dict[str, Any]) -> None:
+    with pytest.raises(AuthorError, match="variable"):
+        Sandbox(environment=environment)
+
+
 def test_a_limit_is_a_number() -> None:
     with pytest.raises(AuthorError, match="the limit seconds"):
         Limits(seconds=float("inf"))
