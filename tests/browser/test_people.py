@@ -75,8 +75,9 @@ async def test_a_question_outlives_the_server_and_is_answered_with_a_click(
         await engine.drain()
     port = int(url.rsplit(":", 1)[1])
     async with Engine(log, graphs=people.GRAPHS) as engine, parts.served(engine, port):
-        await page.locator("#again").dispatch_event("click")
+        await parts.until(lambda: reconnected(page))
         await expect(alert).to_have_text("")
+        await parts.until(lambda: is_asked(engine, execution.id))
         await yes.click()
         await sees(page, "#status", "completed")
         await expect(page.locator("form.question")).to_have_count(0)
@@ -119,6 +120,15 @@ async def test_what_an_agent_does_is_shown_in_its_order_and_steered(
         await sees(page, "#status", "cancelled")
         await expect(message).to_be_hidden()
     assert execution.ended
+
+
+async def reconnected(page: Page) -> bool:
+    await page.locator("#again").dispatch_event("click")
+    return await page.locator("#link").get_attribute("data-state") == "live"
+
+
+async def is_asked(engine: Engine, execution_id: str) -> bool:
+    return bool(engine.execution(execution_id).questions)
 
 
 def said(page: Page) -> Locator:

@@ -3,7 +3,7 @@
 let run = null, records = [], dirty = true, filtered = [], frozen = null, chosen = null, stick = true, planFor = "", said = "";
 /* after these what can be answered, or who takes what is sent, may be another */
 const ASKS = new Set(["pipeline_start", "step_start", "step_complete", "step_error", "input_requested", "input_received"]);
-const feed = new Feed((event) => { if (run && run.take(event)) arrived(event); }, (state, why) => { said = why || ""; if (state === "live") lineIsBack(); dirty = true; });
+const feed = new Feed((event) => { if (run && run.take(event)) arrived(event); }, (state, why) => { said = why || ""; if (state === "live") { lineIsBack(); lookAgain(); } dirty = true; });
 
 function arrived(event) {
   if (run.rebuilt) { run.rebuilt = false; refilter(); }
