@@ -86,9 +86,9 @@ class Finished:
 class Sandbox:
     """What a command may see and take. Without `work` it has an empty folder in memory.
 
-    Paths are those of the host, and the same inside; where links lead is settled when this is made. The system's
-    programs under `/usr` are always readable; homes, `/etc` as a whole and every other folder are not there
-    unless they are named.
+    Paths are those of the host, and the same inside; where links lead is settled when this is made. Always
+    readable are the system's programs under `/usr`; homes, `/etc` as a whole and every other folder are not
+    there unless they are named.
     """
 
     work: str | os.PathLike[str] | None = None

@@ -53,9 +53,16 @@ def counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         pytest.skip(f"missing: what lets the kernel count processes by {request.param} for root")
 
 
+BOMB = 'b(){ setsid bash -c "$(declare -f b); b" & b | b & }; b; sleep 5'
+"""It doubles, and every other one leaves its session."""
+ZOMBIES = "python3 -c 'import os\nwhile os.fork(): pass\nos._exit(0)'; sleep 5"
+"""Each ends at once, and nobody waits for it."""
+
+
 @pytest.mark.usefixtures("counted")
-async def test_a_fork_bomb_does_not_spread(tmp_path: Path) -> None:
-    said = await until(b"Resource temporarily unavailable", ":(){ :|:& };: ; sleep 5", processes=30)
+@pytest.mark.parametrize("code", [BOMB, ZOMBIES], ids=["bomb", "zombies"])
+async def test_processes_beyond_their_number_are_not_made(code: str) -> None:
+    said = await until(b"Resource temporarily unavailable", code, processes=30)
     assert said.ended_by == "cancelled"
 
 
