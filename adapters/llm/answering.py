@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
@@ -26,6 +27,15 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 """Bytes of one answer, which bounds whatever is kept of it."""
 MAX_CALLS: Final = 256
 """Tool calls of one answer."""
+MAX_WORD: Final = 1_000
+"""Characters of a name, an id or a reason."""
+MAX_SKIPPED: Final = 10_000
+"""Lines and events of one answer that were not what they should be; what has more is no answer."""
+PIECE: Final = 64 * 1024
+"""Characters of one element of text."""
+_MOST_TOKENS: Final = 10**12
+SLICE: Final = 64 * 1024
+"""Bytes that are decoded at once: what a decoder takes longer for holds everybody else up."""
 
 FINISH_REASONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("end_turn", "stop_sequence", "completed"), "stop"),
@@ -42,6 +52,11 @@ OUR_ID: Final = "rxs_"
 """What the id of a call begins with that its provider gave none."""
 
 _HALF = re.compile("[\ud800-\udfff]")
+
+_WRONG: Final = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+)
+"""What says that an object is not what it should be."""
 
 
 class Answer(ABC):
@@ -94,6 +109,10 @@ class Answer(ABC):
         except WorldError as error:
             wrong = error
         self._take(said, found)
+        if wrong is None and self._reader.malformed > MAX_SKIPPED:
+            wrong = WorldError(
+                f"more than {MAX_SKIPPED:,} of its lines are not what they should be"
+            )
         if wrong is not None and not self.ended:
             self._wrong = ModelError(f"the model's answer cannot be read: {wrong}")
         return found
@@ -132,7 +151,7 @@ class Answer(ABC):
                 "timings": self.timings,
                 "finish_reason": self._reason(raw),
                 "metadata": {
-                    **self.metadata,
+                    **{name: value for name, value in self.metadata.items() if has_json(value)},
                     "finish_reason": raw,
                     "malformed": self._reader.malformed,
                     "truncated": self._size > MAX_TEXT,
@@ -149,7 +168,7 @@ class Answer(ABC):
                 self.take(event, value, found)
             except ModelError as error:
                 self._wrong = error
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            except _WRONG as error:
                 # a shape no provider promises: skip it as if it were not JSON
                 self._reader.skip(error)
 
@@ -170,6 +189,18 @@ class Answer(ABC):
         """More of what it thinks."""
         self._gives("reasoning", textual(text), found)
 
+    @contextmanager
+    def about_a_call(self) -> Generator[None]:
+        """Inside, what is not what it should be fails the answer: a call is whole, or it is not made."""
+        try:
+            yield
+        except _WRONG as error:
+            raise ModelError(
+                f"a tool call of the model cannot be read: {str(error)[:200]}",
+                code="model_failed",
+                retryable=True,
+            ) from error
+
     def _gives(self, kind: str, text: str, found: list[Element]) -> None:
         if not text.isascii() or self._half[kind]:
             text, self._half[kind] = whole_characters(self._half[kind] + text)
@@ -180,11 +211,15 @@ class Answer(ABC):
             if self._size <= MAX_TEXT:
                 self._text.append(text)
             self._size += len(text)
-        found.append({"type": kind, "text": text})
+        for start in range(0, len(text), PIECE):
+            found.append({"type": kind, "text": text[start : start + PIECE]})
 
     def counts(self, **usage: Any) -> None:
         """How many tokens, by our names; None is not known."""
-        self.usage.update({name: int(n) for name, n in usage.items() if n is not None})
+        counted = {name: int(n) for name, n in usage.items() if n is not None}
+        if any(not 0 <= n <= _MOST_TOKENS for n in counted.values()):
+            raise ValueError("no answer has that many tokens")
+        self.usage |= counted
 
     def call(self, key: Any) -> Call:
         """The call with that key of the wire; a new one if it is not there."""
@@ -264,11 +299,19 @@ class Call:
 
     def element(self) -> Element:
         """The call as it is given on."""
+        if not self.name:
+            raise ModelError(
+                "the model calls a tool without a name", code="model_failed", retryable=True
+            )
         text, half = whole_characters("".join(self._parts))
         arguments = parsed(text + "\ufffd" * bool(half))
         identity = self.id or self._own_id
         element = {"type": "tool_call", "id": identity, "name": self.name, "arguments": arguments}
-        return element if self.carry is None else {**element, "carry": self.carry}
+        if self.carry is None:
+            return element
+        if not has_json(self.carry):
+            raise ModelError("what goes along with a call of the model has no JSON form")
+        return {**element, "carry": self.carry}
 
 
 def parsed(arguments: str) -> dict[str, Any] | str:
@@ -279,7 +322,23 @@ def parsed(arguments: str) -> dict[str, Any] | str:
         value = orjson.loads(arguments)
     except orjson.JSONDecodeError:
         return arguments
-    return value if isinstance(value, dict) else arguments
+    return value if isinstance(value, dict) and has_json(value) else arguments
+
+
+def written(arguments: Any) -> str:
+    """Arguments that came as an object, as its JSON. Raises `ValueError`."""
+    if not isinstance(arguments, Mapping) or not has_json(arguments):
+        raise ValueError("its arguments are no object that has a JSON form")
+    return orjson.dumps(arguments).decode()
+
+
+def has_json(value: Any) -> bool:
+    """Whether it can be written as JSON: what was read may be nested too deep, or hold half a character."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 def whole_characters(text: str) -> tuple[str, str]:
@@ -300,3 +359,11 @@ def textual(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"a text was due, not {type(value).__name__}")
     return value
+
+
+def word(value: Any) -> str:
+    """The value, if it is a short text: a name, an id, a reason. Raises `TypeError`, `ValueError`."""
+    text = textual(value)
+    if len(text) > MAX_WORD:
+        raise ValueError(f"a name or an id has {len(text):,} characters")
+    return text.encode(errors="replace").decode()

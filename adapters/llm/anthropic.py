@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rxstream.adapters.llm.answering import Answer, textual
+from rxstream.adapters.llm.answering import Answer, textual, word, written
 from rxstream.adapters.llm.errors import refusal
 from rxstream.adapters.llm.messages import (
     Image,
     Said,
     carried,
     checked,
-    encoded,
     in_turns,
     looked_through,
     parted,
@@ -124,7 +123,7 @@ class MessagesDecoder(Answer):
                 self._counted(said["message"].get("usage"))
             case "message_delta":
                 if reason := said["delta"].get("stop_reason"):
-                    self.finish_reason = textual(reason)
+                    self.finish_reason = word(reason)
                 self._counted(said.get("usage"))
             case "message_stop":
                 self.last = self.whole = True
@@ -137,12 +136,13 @@ class MessagesDecoder(Answer):
             case "text":
                 self.says(block.get("text") or "", found)
             case "tool_use":
-                call = self.call(index)
-                call.id, call.name = textual(block["id"]), textual(block["name"])
-                if self._thoughts:
-                    call.carry, self._thoughts = {"anthropic": self._thoughts}, []
-                if block.get("input"):
-                    call.adds(encoded(block["input"]))
+                with self.about_a_call():
+                    call = self.call(index)
+                    call.id, call.name = word(block["id"]), word(block["name"])
+                    if self._thoughts:
+                        call.carry, self._thoughts = {"anthropic": self._thoughts}, []
+                    if block.get("input"):
+                        call.adds(written(block["input"]))
             case "thinking":
                 self._block = {"type": "thinking", "thinking": "", "signature": ""}
                 self._thinks(block, found)
@@ -154,8 +154,9 @@ class MessagesDecoder(Answer):
             case "text_delta":
                 self.says(delta["text"], found)
             case "input_json_delta":
-                if self.call(index).adds(textual(delta["partial_json"])):
-                    self.call_ends(index, found)
+                with self.about_a_call():
+                    if self.call(index).adds(textual(delta["partial_json"])):
+                        self.call_ends(index, found)
             case "thinking_delta" | "signature_delta":
                 self._thinks(delta, found)
 

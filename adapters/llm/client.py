@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 
 from rxstream.adapters.http import failure, session
+from rxstream.adapters.llm.answering import SLICE
 from rxstream.adapters.llm.dialect import Dialect
 from rxstream.adapters.llm.errors import ModelError, error_text, refusal
 from rxstream.adapters.llm.messages import encoded
@@ -133,11 +134,14 @@ class HTTPModel:
                 chunk = await response.content.readany()
                 if not chunk:
                     break
-                elements = decoder.feed(chunk)
-                if first_at is None and decoder.begun:
-                    first_at = loop.time()
-                if elements:
-                    yield elements
+                for start in range(0, len(chunk), SLICE):
+                    elements = decoder.feed(chunk[start : start + SLICE])
+                    if first_at is None and decoder.begun:
+                        first_at = loop.time()
+                    if elements:
+                        yield elements
+                    if len(chunk) > SLICE:
+                        await asyncio.sleep(0)  # whoever sends that much waits, not everybody else
             elements = decoder.finish()
             ended_at = loop.time()
             done = elements[-1]

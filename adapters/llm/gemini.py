@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rxstream.adapters.llm.answering import Answer, textual
+from rxstream.adapters.llm.answering import Answer, word, written
 from rxstream.adapters.llm.errors import ModelError, refusal
 from rxstream.adapters.llm.messages import (
     Image,
     Said,
     carried,
     checked,
-    encoded,
     in_turns,
     looked_through,
     parted,
@@ -120,7 +119,7 @@ class GeminiDecoder(Answer):
             for part in (candidate.get("content") or {}).get("parts") or ():
                 self._part(part, found)
             if candidate.get("finishReason"):
-                self.finish_reason = textual(candidate["finishReason"])
+                self.finish_reason = word(candidate["finishReason"])
                 self.whole = True
 
     def _part(self, part: dict[str, Any], found: list[Element]) -> None:
@@ -130,12 +129,13 @@ class GeminiDecoder(Answer):
         if not asked:
             return
         key = self._called
-        call = self.call(key)
-        call.id, call.name = textual(asked.get("id") or ""), textual(asked["name"])
-        if signature := part.get("thoughtSignature"):
-            call.carry = {"gemini": signature}
-        call.adds(encoded(asked.get("args") or {}))
-        self.call_ends(key, found)
+        with self.about_a_call():
+            call = self.call(key)
+            call.id, call.name = word(asked.get("id") or ""), word(asked["name"])
+            if signature := part.get("thoughtSignature"):
+                call.carry = {"gemini": signature}
+            call.adds(written(asked.get("args") or {}))
+            self.call_ends(key, found)
 
     def _counted(self, usage: dict[str, Any]) -> None:
         self.metadata["usage"] = usage

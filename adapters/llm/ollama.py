@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rxstream.adapters.llm.answering import Answer, textual
+from rxstream.adapters.llm.answering import Answer, word, written
 from rxstream.adapters.llm.errors import refusal
 from rxstream.adapters.llm.messages import (
     Said,
-    encoded,
     functions,
     looked_through,
     provided,
@@ -90,16 +89,17 @@ class OllamaDecoder(Answer):
         message = said.get("message") or {}
         self.reasons(message.get("thinking") or "", found)
         self.says(message.get("content") or "", found)
-        for asked in message.get("tool_calls") or ():
-            function = asked["function"]
-            key = self._called
-            call = self.call(key)
-            call.id, call.name = textual(asked.get("id") or ""), textual(function["name"])
-            call.adds(encoded(function.get("arguments") or {}))
-            self.call_ends(key, found)
+        with self.about_a_call():
+            for asked in message.get("tool_calls") or ():
+                function = asked["function"]
+                key = self._called
+                call = self.call(key)
+                call.id, call.name = word(asked.get("id") or ""), word(function["name"])
+                call.adds(written(function.get("arguments") or {}))
+                self.call_ends(key, found)
         if said.get("done") is True:
             self.last = self.whole = True
-            self.finish_reason = textual(said.get("done_reason") or "stop")
+            self.finish_reason = word(said.get("done_reason") or "stop")
             self._counted(said)
 
     def _counted(self, said: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rxstream.adapters.llm.answering import Answer, textual
+from rxstream.adapters.llm.answering import Answer, textual, word, written
 from rxstream.adapters.llm.errors import refusal
 from rxstream.adapters.llm.messages import Image, Said, functions, looked_through, with_options
 from rxstream.adapters.llm.reading import END, EVENTS, EventReader
@@ -91,7 +91,7 @@ class ChatDecoder(Answer):
         if event == END:
             self.last = self.whole = True
             return
-        if said.get("error"):
+        if said.get("error") or event == "error" or said.get("object") == "error":
             raise refusal(None, said)
         if isinstance(said.get("model"), str):
             self.metadata["model"] = said["model"]
@@ -109,10 +109,11 @@ class ChatDecoder(Answer):
             for text in (delta.get("content"), delta.get("refusal")):
                 if text:
                     self.says(text, found)
-            for part in delta.get("tool_calls") or ():
-                self._call(part, found)
+            with self.about_a_call():
+                for part in delta.get("tool_calls") or ():
+                    self._call(part, found)
             if choice.get("finish_reason"):
-                self.finish_reason = textual(choice["finish_reason"])
+                self.finish_reason = word(choice["finish_reason"])
                 self.whole = True
                 self.calls_end(found)
 
@@ -127,7 +128,7 @@ class ChatDecoder(Answer):
 
     def _call(self, part: dict[str, Any], found: list[Element]) -> None:
         index = int(part.get("index") or 0)
-        identity = textual(part.get("id") or "")
+        identity = word(part.get("id") or "")
         key = self._keys.setdefault(index, (index, identity))
         if identity and self.call(key).id not in ("", identity):
             # some servers give every call the index 0, and say by a new id that it is another
@@ -135,8 +136,10 @@ class ChatDecoder(Answer):
         call = self.call(key)
         call.id = identity or call.id
         function = part.get("function") or {}
-        name = textual(function.get("name") or "")
+        name = word(function.get("name") or "")
         if name != call.name:  # some say the whole name in each piece
-            call.name += name
-        if call.adds(textual(function.get("arguments") or "")):
+            call.name = word(call.name + name)
+        arguments = function.get("arguments") or ""
+        # some servers give the object itself
+        if call.adds(written(arguments) if isinstance(arguments, dict) else textual(arguments)):
             self.call_ends(key, found)

@@ -145,7 +145,10 @@ def loads(text: str | bytes) -> Any:
         escape = "\\u" if isinstance(text, str) else b"\\u"
         if escape not in text:  # type: ignore[operator]  # of one kind with the text
             raise
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
 
 def not_an_object(value: Any) -> WorldError:

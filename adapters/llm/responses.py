@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rxstream.adapters.llm.answering import Answer, textual
+from rxstream.adapters.llm.answering import Answer, textual, word
 from rxstream.adapters.llm.errors import refusal
 from rxstream.adapters.llm.messages import (
     Image,
@@ -110,8 +110,9 @@ class ResponsesDecoder(Answer):
             case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
                 self.reasons(said["delta"], found)
             case "response.function_call_arguments.delta":
-                if self.call(_key(said)).adds(textual(said["delta"])):
-                    self.call_ends(_key(said), found)
+                with self.about_a_call():
+                    if self.call(_key(said)).adds(textual(said["delta"])):
+                        self.call_ends(_key(said), found)
             case "response.output_item.added":
                 self._begins(_key(said, said["item"]), said["item"])
             case "response.output_item.done":
@@ -127,9 +128,11 @@ class ResponsesDecoder(Answer):
             # others repeat what was said, or tell of tools that the server itself runs
 
     def _begins(self, key: Any, item: dict[str, Any]) -> None:
-        if item["type"] == "function_call":
+        if item["type"] != "function_call":
+            return
+        with self.about_a_call():
             call = self.call(key)
-            call.id, call.name = textual(item["call_id"]), textual(item["name"])
+            call.id, call.name = word(item["call_id"]), word(item["name"])
             if self._thoughts:
                 call.carry, self._thoughts = {"openai-responses": self._thoughts}, []
 
@@ -140,16 +143,17 @@ class ResponsesDecoder(Answer):
             call = self.call(key)
             if not call.name:  # it came at once
                 self._begins(key, item)
-            if call.empty:
-                call.adds(textual(item.get("arguments") or ""))
-            self.call_ends(key, found)
+            with self.about_a_call():
+                if call.empty:
+                    call.adds(textual(item.get("arguments") or ""))
+                self.call_ends(key, found)
 
     def _complete(self, response: dict[str, Any]) -> None:
         self.last = self.whole = True
         if isinstance(response.get("model"), str):
             self.metadata["model"] = response["model"]
         why = (response.get("incomplete_details") or {}).get("reason")
-        self.finish_reason = textual(why or response.get("status") or "completed")
+        self.finish_reason = word(why or response.get("status") or "completed")
         if isinstance(usage := response.get("usage"), dict):
             self.metadata["usage"] = usage
             self.counts(
