@@ -16,7 +16,7 @@ import structlog
 
 from rxstream.engine.cut import Cut, States, root_states
 from rxstream.engine.keeping import Keeping
-from rxstream.engine.outcome import plain, result_of, shown
+from rxstream.engine.outcome import gives_a_result, plain, result_of, shown
 from rxstream.engine.published import Published
 from rxstream.engine.questions import Questions
 from rxstream.engine.recorder import Recorder
@@ -76,6 +76,9 @@ class Life:
         self._steering = Steering(self.recorder)
         self.on_settled(self._steering.close)
         self.recorder.on_failed = self.settle
+        self.recorder.patient = gives_a_result(plan)
+        self._decided = False
+        """Whether it is known how it ended."""
         self._bound = _log.bind(execution_id=record.execution_id, graph=record.graph)
 
     @property
@@ -213,6 +216,9 @@ class Life:
 
     async def _end(self, error: BaseException | None) -> None:
         duration = self._duration_ms()
+        if self.recorder.refused is not None:
+            self.recorder.hurry()
+        self._decided = not isinstance(error, LogError)
         if error is None:
             self._value = result_of(self.plan, self._published)
             try:
@@ -237,13 +243,20 @@ class Life:
         await self.recorder.record(self.record)
 
     def _give_up(self, error: LogError) -> None:
-        """Nothing can be recorded: readers find the transport aborted, never a false ending."""
-        self._error = error
+        """Nothing can be recorded: readers find the transport aborted, never a false ending.
+
+        Of a pipeline whoever waits here still gets the result: none of its steps has to run again for it.
+        """
         if isinstance(error, Suspended):
+            self._error = error
             self._bound.info("execution suspended")
             self._log.abandon(self.id, error)
             return
         self._bound.error("the execution could not be recorded", error=error.message)
+        if self._decided and self.recorder.patient:
+            self._log.abandon(self.id, error)
+            return
+        self._error = error
         if not self.ended and self.status not in ENDED:
             self._move(Status.FAILED, ended_at=_now())
         else:

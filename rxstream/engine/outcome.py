@@ -18,6 +18,11 @@ _ENVELOPE_BYTES: Final = 1_024
 """What an event may need beside the result it tells."""
 
 
+def gives_a_result(plan: Plan) -> bool:
+    """Whether the last element is all that it is run for, as of a pipeline, and not what comes before."""
+    return all(node.spec is not None and node.spec.quiet for node in plan.nodes if node.published)
+
+
 def result_of(plan: Plan, published: Mapping[str, Published]) -> Any:
     """The last element of the output; of several a dict. None stands for one that ended empty."""
     values = {

@@ -3,13 +3,15 @@
 Drafts wait for their commit in a list with an allowance of events and bytes; when it is used up the nodes
 that publish have no room, so producers wait for the log. A commit is due at once after a quiet moment, else
 5 ms after the last, or when half the allowance waits; one is under way at a time. A failed one is given
-again, byte for byte, before the next. What changed in the graph goes with the events; where nothing is
-published it is stored once a second. Must not know what runs.
+again, byte for byte, before the next. Where a result is what counts (`patient`), a log that refuses for a
+minute holds nothing back any more: items are left out, facts wait, as many as may. What changed in the
+graph goes with the events; where nothing is published it is stored once a second. Must not know what runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ import structlog
 
 from rxstream.codec import Encoder
 from rxstream.errors import CodecError, LogError, classify
-from rxstream.events import MAX_EVENT_BYTES, TERMINAL, Draft, EventType, draft, timestamp
+from rxstream.events import MAX_EVENT_BYTES, TERMINAL, Draft, EventType, Progress, draft, timestamp
 from rxstream.log.contract import Commit, Delta, EventLog, ExecutionRecord
 
 TICK_S: Final = 0.005
@@ -75,6 +77,12 @@ class Recorder:
         self._retry_delay = _RETRY_FIRST_S
         self.failed: LogError | None = None
         """Why nothing more can be recorded."""
+        self.patient = False
+        """Whether what runs goes on while the log refuses, for its result."""
+        self.refused: LogError | None = None
+        """Why it goes on without the log, as long as it does."""
+        self._left_out: Counter[str] = Counter()
+        """Items that were not recorded, by node."""
         self.on_failed: Callable[[LogError], None] = lambda error: None
         self.on_fact: Callable[[str, str | None, Any], None] | None = None
         """Told the type, step and data of each fact but most outputs; may add some."""
@@ -87,6 +95,8 @@ class Recorder:
 
     def room(self) -> int:
         """How many more events may wait."""
+        if self.refused is not None:
+            return MAX_PENDING_EVENTS
         room = MAX_PENDING_EVENTS - self.pending
         if self._pending_bytes + self._under_way_bytes >= MAX_PENDING_BYTES:
             room = 0
@@ -122,6 +132,8 @@ class Recorder:
     ) -> None:
         """Record a fact. Raises `CodecError` when it has no JSON form or is over 1 MiB."""
         encoded = self._encoded(data, step_id)
+        if self.refused is not None and not self._takes(data):
+            return
         if self.on_fact is not None and event_type in TERMINAL:
             self.on_fact(event_type, step_id, data)
         made = draft(
@@ -145,6 +157,9 @@ class Recorder:
         Returns how many were, the JSON of the last of them, and why the next was not: it has no JSON form, or
         is over 1 MiB.
         """
+        if self.refused is not None:
+            self._left_out[step_id] += len(items)
+            return len(items), self._encoded(items[-1], step_id), None
         head = b'"timestamp":"%b","step_id":%b,"data":' % (timestamp(), orjson.dumps(step_id))
         pending, size, count = self._pending, 0, 0
         refused: CodecError | None = None
@@ -191,8 +206,7 @@ class Recorder:
         until = self.events + self.pending
         while self.events < until and self.failed is None:
             await self._next_commit()
-        if self.failed is not None:
-            raise self.failed
+        self._check()
 
     async def stored(self) -> None:
         """Wait until what has changed by now is committed, with an event or without. Raises `LogError`."""
@@ -201,6 +215,15 @@ class Recorder:
         self._added()
         while self.commits < until and self.failed is None:
             await self._next_commit()
+        self._check()
+
+    async def wait_room(self) -> None:
+        """Wait until an event may wait. Raises `LogError`."""
+        while self.room() <= 0 and self.failed is None:
+            await self._next_commit()
+        self._check()
+
+    def _check(self) -> None:
         if self.failed is not None:
             raise self.failed
 
@@ -285,8 +308,8 @@ class Recorder:
         self._last_commit = self._loop.time()
         self._retry_since = None
         self._retry_delay = _RETRY_FIRST_S
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
+        self._tell_left_out()
+        self._wake()
         if not self._closing:
             self._schedule()
             if self._changed:
@@ -299,10 +322,14 @@ class Recorder:
         if self._retry_since is None:
             self._retry_since = now
         if error.code in _FINAL or now - self._retry_since > self._retry_budget:
-            self._lost(error)
-            return
+            if error.code in _FINAL or not self.patient or not self._retry_budget:
+                self._lost(error)
+                return
+            self._go_without(error)
         _log.error(
-            "the event log refused a commit; producers wait",
+            "the event log refused a commit"
+            if self.refused
+            else "the event log refused a commit; producers wait",
             execution_id=self._execution_id,
             error=error.message,
             retry_in_s=self._retry_delay,
@@ -317,10 +344,39 @@ class Recorder:
         self._begin(commit)
 
     def _lost(self, error: LogError) -> None:
-        self.failed = error
+        self.failed, self.refused = error, None
+        self._wake()
+        self.on_failed(error)
+
+    def _wake(self) -> None:
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
-        self.on_failed(error)
+
+    # -- going on without a log that refuses ---------------------------------------------------
+
+    def _go_without(self, error: LogError) -> None:
+        """Hold nothing back any more."""
+        self.refused = error
+        self._wake()
+        self._on_room()
+
+    def _takes(self, data: Any) -> bool:
+        """Whether a fact waits for a log that refuses: progress does not, and no more than may wait."""
+        if getattr(data, "status", None) == "running":
+            return False
+        if self.pending < 2 * MAX_PENDING_EVENTS:
+            return True
+        assert self.refused is not None
+        self._lost(self.refused)
+        return False
+
+    def _tell_left_out(self) -> None:
+        """The log takes commits again."""
+        self.refused = None
+        for node_id, count in self._left_out.items():
+            message = f"{count} items were not recorded while the log refused"
+            self.add(EventType.STEP_PROGRESS, node_id, Progress(None, message, "degraded"))
+        self._left_out.clear()
 
     # -- beginning and end ---------------------------------------------------------------------
 
@@ -342,11 +398,12 @@ class Recorder:
         self._on_room()
 
     async def _settle(self) -> None:
-        """Wait for the commit under way; several may."""
-        while self._under_way is not None and self.failed is None:
+        """Wait for the commit under way; several may. Raises `LogError`, also where it goes on without."""
+        while self._under_way is not None and self.failed is None and self.refused is None:
             await self._next_commit()
-        if self.failed is not None:
-            raise self.failed
+        self._check()
+        if self.refused is not None:
+            raise self.refused
 
     async def _next_commit(self) -> None:
         if self._idle is None or self._idle.done():
@@ -356,6 +413,7 @@ class Recorder:
     def hurry(self) -> None:
         """Ask a log that refuses once more and then no longer: that is within a second."""
         self._retry_budget = 0.0
+        self._tell_left_out()  # now: nothing follows the terminal event
 
     def close(self) -> None:
         """Commit nothing more."""

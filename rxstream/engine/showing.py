@@ -32,5 +32,4 @@ class Shower:
 
     async def room(self) -> None:
         """Wait until the log has room. Raises `LogError`."""
-        while self._recorder.room() <= 0:
-            await self._recorder.flush()
+        await self._recorder.wait_room()
