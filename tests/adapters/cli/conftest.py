@@ -11,22 +11,28 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.adapters.cli.terminals import Terminal
+from tests.adapters.cli.warm import Copy, Warm, environment
 
-ROOT = Path(__file__).parents[3]
 DEADLINE = 40.0
+PATIENT = {
+    "rxstream.adapters.cli.interruption:GRACE": 60,
+    "rxstream.adapters.cli.serve:_DRAINING": 60,
+    "rxstream.adapters.cli.serve:_PATIENCE": 60,
+}
+"""Limits of a command that is not ended by force: what ends it sooner is its own doing."""
 
 
 class Running:
     """A command that was started; what it wrote so far can be looked at."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Copy) -> None:
         self.process = process
         self.out = b""
         self.err = b""
@@ -89,14 +95,12 @@ class Running:
         self.until(lambda r: r.process.poll() is not None, "the end")
         while any(s and not s.closed for s in (self.process.stdout, self.process.stderr)):
             self.read()
-        return self.process.returncode
+        return int(self.process.wait())
 
-    def signal(self, signum: int) -> float:
-        """Send a signal and wait for the end; returns the seconds it took."""
-        begin = time.monotonic()
+    def signal(self, signum: int) -> None:
+        """Send a signal and wait for the end, for much less than the minute that hanging graphs take."""
         self.process.send_signal(signum)
         self.process.wait(DEADLINE)
-        return time.monotonic() - begin
 
     @property
     def said(self) -> list[str]:
@@ -107,9 +111,10 @@ class Running:
 class Command:
     """`rxstream` in a temporary folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: Warm) -> None:
         self.folder = folder
         self.started: list[Running] = []
+        self._warm = warm
 
     def write(self, name: str, text: str) -> None:
         """Put a file into the folder."""
@@ -117,22 +122,29 @@ class Command:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def start(self, *arguments: str, **options: Any) -> Running:
-        """Start the command; it leads a process group of its own."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        environment |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "always::ResourceWarning"}
-        environment |= options.pop("env", {})
-        given: dict[str, Any] = {
-            "cwd": self.folder,
-            "env": environment,
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-            "start_new_session": True,
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rxstream", *arguments], **given | options
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Running:
+        """Start the command; it leads a session of its own. For `options` see `Warm.start`."""
+        process = self._warm.start(
+            arguments, cwd=self.folder, env=environment() | dict(env or {}), **options
         )
+        return self._begun(process)
+
+    def start_anew(self, *arguments: str) -> Running:
+        """Start the command in a new interpreter."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rxstream", *arguments],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        return self._begun(process)
+
+    def _begun(self, process: subprocess.Popen[bytes] | Copy) -> Running:
         running = Running(process)
         self.started.append(running)
         return running
@@ -155,9 +167,17 @@ class Command:
                     stream.close()
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """What forks the command; of the session, so that no test is its owner."""
+    made = Warm()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def rxstream(tmp_path: Path) -> Iterator[Command]:
-    command = Command(tmp_path)
+def rxstream(tmp_path: Path, warm: Warm) -> Iterator[Command]:
+    command = Command(tmp_path, warm)
     yield command
     command.close()
 

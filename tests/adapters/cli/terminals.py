@@ -68,6 +68,6 @@ def start(rxstream: Any, terminal: Terminal, *arguments: str, **options: Any) ->
         "stdin": terminal.slave,
         "stderr": terminal.slave,
         "env": {"TERM": "xterm-256color"},
-        "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        "controlling": True,
     }
     return rxstream.start(*arguments, **given | options)

@@ -97,7 +97,7 @@ class TestARun:
             "rxstream: approve asks for yes or no: run it in a terminal, or serve it with "
             "rxstream serve and use rxstream answer",
         ]
-        assert running.signal(2) < 2
+        running.signal(2)
 
     def test_asks_again_after_it_was_killed(self, rxstream: Any, terminal: Terminal) -> None:
         given = ("run", "graphs.py:approve", "--log", "events.db")

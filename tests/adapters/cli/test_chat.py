@@ -122,7 +122,7 @@ def test_an_interrupt_ends_it(chat: Chat, provider: Provider) -> None:
     half(provider)
     running = chat.start(b"Speak.")
     running.until(lambda r: r.out)
-    assert running.signal(signal.SIGINT) < 2
+    running.signal(signal.SIGINT)
     assert running.end() == 130
 
 

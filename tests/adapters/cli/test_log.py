@@ -17,7 +17,8 @@ from rxstream.adapters.logs import SQLiteLog
 from rxstream.codec import Binary, Encoder
 from rxstream.events import draft
 from rxstream.log import Commit, Delta
-from tests.adapters.cli.conftest import ROOT, Command
+from tests.adapters.cli.conftest import Command
+from tests.adapters.cli.warm import ROOT
 from tests.log.parts import add, begin, end, finish, outputs, record
 
 LOG = ".rxstream/events.db"

@@ -68,7 +68,7 @@ def test_a_rolling_restart_under_load_loses_nothing(rxstream: Any) -> None:
     for signum, status in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
         for watch in watching:
             watch.until(lambda r: r.events)
-        assert server.signal(signum) < 10
+        server.signal(signum)
         assert server.end() == status
         server = serve(rxstream, port_of(server), "--max-running", "2")
         server.until(lambda r: b"execution goes on" in r.err, "a resumed execution")

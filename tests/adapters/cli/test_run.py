@@ -17,8 +17,9 @@ def _graphs(graphs: Any) -> None: ...
 
 
 def test_the_result_is_all_that_stdout_gets(rxstream: Any) -> None:
-    status, out, said = rxstream.run("run", "graphs.py:count", "-p", "n=5")
-    assert (status, out) == (0, "4\n")
+    running = rxstream.start_anew("run", "graphs.py:count", "-p", "n=5")
+    assert (running.end(), running.out) == (0, b"4\n")
+    said = running.said
     assert said[0].startswith("count ")
     assert said[0].endswith(" started")
     assert said[-1].startswith("completed in ")

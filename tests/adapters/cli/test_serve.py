@@ -15,7 +15,7 @@ def _graphs(graphs: Any) -> None: ...
 
 
 def test_it_says_where_it_listens_and_keeps_its_log_in_the_folder(rxstream: Any) -> None:
-    server = rxstream.start(*SERVE)
+    server = rxstream.start_anew(*SERVE)
     assert server.url.startswith("http://127.0.0.1:")
     assert [graph["name"] for graph in server.get("/api/graphs")["items"]] == ["count"]
     assert (rxstream.folder / ".rxstream" / "events.db").is_file()
@@ -101,7 +101,7 @@ def test_the_demo_says_how_to_look_and_can_be_watched(rxstream: Any) -> None:
     assert demo.out.decode().splitlines() == [f"rxstream listening on {demo.url}"]
     watching = rxstream.start(*hint.split()[1:], "--jsonl")
     watching.until(lambda r: any(e["event_type"] == "step_output" for e in r.events))
-    assert demo.signal(signal.SIGINT) < 2
+    demo.signal(signal.SIGINT)
     assert demo.end() == 130
     assert not any("Traceback" in line or "Task was" in line for line in demo.said)
     assert not (rxstream.folder / ".rxstream").exists()

@@ -30,8 +30,9 @@ def test_wrong_usage_is_one_line(rxstream: Any, arguments: list[str], line: str)
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_help_goes_to_stdout(rxstream: Any, arguments: list[str]) -> None:
-    status, out, said = rxstream.run(*arguments)
-    assert (status, said) == (0, [])
+    running = rxstream.start_anew(*arguments)
+    assert (running.end(), running.said) == (0, [])
+    out = running.out.decode()
     for command in ("demo", "serve", "run", "watch", "log", "graph", "plugins", "models"):
         assert f"\n  {command} " in out
 
