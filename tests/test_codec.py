@@ -293,7 +293,7 @@ def numbers() -> Iterator[int]:
         (time(1, tzinfo=UTC), r"\$ is a time"),
         (np.complex128(1), r"\$ is a complex"),
         (np.array([1j]), r"\$ is a\w* ndarray"),
-        (np.datetime64("NaT"), r"\$ is a datetime64"),
+        (np.datetime64("NaT", "s"), r"\$ is a datetime64"),
         (np.array([b"x"]), r"\$\[0\] is a bytes"),
         ({(1, 2): 3}, r"a key of \$ is a tuple: JSON has only string keys, so convert it first"),
         ({"a": {b"k": 3}}, r"a key of \$\.a is a bytes"),

@@ -36,6 +36,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
                 self._now = due
         super()._run_once()  # type: ignore[misc]
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for its threads, whose time is real; a `timeout` in virtual seconds would be over at once."""
+        await super().shutdown_default_executor()
+
 
 def run(coroutine: Coroutine[Any, Any, T], *, start: float = 0.0) -> T:
     """Run a coroutine to its end in virtual time, as `asyncio.run` does in real time."""
