@@ -33,11 +33,12 @@ def run_here(code: str, space: dict[str, Any]) -> Any:
 @pytest.fixture
 def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(tmp_path)
+    Path("app.log").write_text("")
+    Path("notes.txt").write_text("to be\nor not\n")
     return {"__name__": "readme", "rxs": rxs}
 
 
-async def test_the_graph_publishes_and_writes_what_it_says(space: dict[str, Any]) -> None:
-    Path("app.log").write_text("")
+def test_the_graph_publishes_and_writes_what_it_says(space: dict[str, Any]) -> None:
     exec(GRAPH, space)
     seen: list[rxs.StreamEvent] = []
 
@@ -50,7 +51,7 @@ async def test_the_graph_publishes_and_writes_what_it_says(space: dict[str, Any]
 
     space["print"] = grow
     with pytest.raises(Seen):
-        await asyncio.wait_for(run_here(ENGINE, space), 60)
+        asyncio.run(asyncio.wait_for(run_here(ENGINE, space), 60))
     assert set(seen[-1].data) == {"ERROR broken"}
     assert Path("bad.jsonl").read_text().startswith('["ERROR broken"')
 
@@ -70,6 +71,5 @@ async def test_the_agent_calls_its_tool(
     space: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(settings, "open_model", opened)
-    Path("notes.txt").write_text("to be\nor not\n")
     await run_here(AGENT, space)
     assert "'result': 4" in capsys.readouterr().out
