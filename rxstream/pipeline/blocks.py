@@ -5,7 +5,7 @@ Values are checked one by one here; what needs more than the file (modules, plug
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,15 @@ from rxstream.pipeline.objectives import METRICS
 _PATH: Final = r"^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_.]*$"
 _ACTION: Final = r"^[A-Za-z][A-Za-z0-9_-]*\..+$"
 _NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
+_TITLE: Final = r"^[A-Za-z0-9_-]([A-Za-z0-9_ -]{0,62}[A-Za-z0-9_-])?$"
+
+PATTERNS: Final = {
+    _PATH: "no path to import: write module:name",
+    _ACTION: "no action: write plugin.action",
+    _NAME: "no name: use letters, digits, _ and -, 64 at most",
+    _TITLE: "no name: use letters, digits, _, - and spaces inside, 64 at most",
+}
+"""What is wrong with a text that does not match."""
 
 
 class _Block(BaseModel):
@@ -134,10 +143,12 @@ class PipelineBlock(_Block):
     model_config = ConfigDict(title="rxstream pipeline")
 
     schema_: str | None = Field(None, alias="$schema")
-    name: str = Field(pattern=_NAME)
+    name: str = Field(
+        pattern=_TITLE, description="What it is served as; a space becomes a hyphen there."
+    )
     description: str = ""
     resumable: bool = Field(False, description="Refuse it if it could not go on after a crash.")
-    resources: dict[str, int] | None = None
+    resources: dict[str, Annotated[int, Field(ge=1)]] | None = None
     result: str | None = Field(
         None,
         pattern=_NAME,

@@ -1,4 +1,4 @@
-"""Reads a pipeline from a JSON or TOML file: checked against a JSON Schema, steps found by path or action.
+"""Reads a pipeline from a JSON or TOML file, or from what one says: checked, steps found by path or action.
 
 An error says where: the line where the file is not JSON or TOML, else the path of the value, as in
 `steps[2].retry.first`. Importing runs the modules of steps and plugins; nothing else of theirs runs.
@@ -11,7 +11,8 @@ import json
 import os
 import tomllib
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -22,10 +23,10 @@ from rxstream.errors import GraphError, InvalidParameters
 from rxstream.failures import Budget
 from rxstream.pipeline.action import action_step
 from rxstream.pipeline.blocks import (
+    PATTERNS,
     DeadLettersBlock,
     PipelineBlock,
     RetryBlock,
-    SLOBlock,
     StepBlock,
 )
 from rxstream.pipeline.letters import DeadLetters
@@ -52,53 +53,74 @@ def schema() -> dict[str, Any]:
 def read(make: type[P], path: str | os.PathLike[str], plugins: Plugins | None = None) -> P:
     """The pipeline in a file. Raises `GraphError` that says where in the file."""
     file = Path(path)
-    block = _block(file)
-    manager = _plugins(file, block, plugins)
-    slos = [_promised(f"{file}: slos[{index}]", given) for index, given in enumerate(block.slos)]
-    pipeline = make(
-        block.name,
-        description=block.description,
-        streaming=Streaming(**block.streaming.model_dump()),
-        resumable=block.resumable,
-        resources=block.resources,
-        result=block.result,
-        slos=slos,
-    )
-    for index, step in enumerate(block.steps):
-        where = f"{file}: steps[{index}]"
-        try:
-            pipeline.add(**_arguments(step, where, manager), where=where)
-        except GraphError as error:
-            if where in error.message:
-                raise
-            raise GraphError(f"{where}: {error.message}") from error
+    return made(make, _values(file), str(file), file.parent, plugins)
+
+
+def made(make: type[P], values: Any, where: str, folder: Path, plugins: Plugins | None = None) -> P:
+    """The pipeline that is said by what a file holds. Raises `GraphError` that says where in it."""
+    try:
+        block = PipelineBlock.model_validate(values)
+    except ValidationError as error:
+        raise GraphError(f"{where}: {'; '.join(_problems(error))}") from None
+    manager = _plugins(where, folder, block, plugins)
+    with _said_where(where):
+        slos = []
+        for index, given in enumerate(block.slos):
+            with _said_where(f"{where}: slos[{index}]"):
+                slos.append(SLO(**given.model_dump()))
+        pipeline = make(
+            "-".join(block.name.split()),
+            description=block.description or (block.name if " " in block.name else ""),
+            streaming=Streaming(**block.streaming.model_dump()),
+            resumable=block.resumable,
+            resources=block.resources,
+            result=block.result,
+            slos=slos,
+        )
+        for index, step in enumerate(block.steps):
+            place = f"{where}: steps[{index}]"
+            with _said_where(place):
+                pipeline.add(**_arguments(step, place, manager), where=place)
+        pipeline.check()
     return pipeline
 
 
-def _promised(where: str, block: SLOBlock) -> SLO:
+@contextmanager
+def _said_where(where: str) -> Generator[None]:
+    """Whatever is wrong is said with where it is."""
     try:
-        return SLO(**block.model_dump())
+        yield
     except GraphError as error:
+        if where in error.message:
+            raise
         raise GraphError(f"{where}: {error.message}") from error
 
 
-def _block(file: Path) -> PipelineBlock:
+def _values(file: Path) -> Any:
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise GraphError(f"{file} cannot be read: {error}") from error
     try:
-        values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
+        if file.suffix == ".toml":
+            return tomllib.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except ValueError as error:  # both say line and column
         raise GraphError(f"{file}: {error}") from error
-    try:
-        return PipelineBlock.model_validate(values)
-    except ValidationError as error:
-        said = _problems(error)
-        raise GraphError(f"{file}: {'; '.join(said)}") from None
+    except RecursionError:
+        raise GraphError(f"{file}: it is nested too deep") from None
 
 
-def _plugins(file: Path, block: PipelineBlock, given: Plugins | None) -> PluginManager:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is said twice of one thing")
+    return found
+
+
+def _plugins(file: str, folder: Path, block: PipelineBlock, given: Plugins | None) -> PluginManager:
     """Plugins that were given, and those the file names; installed ones if no manager was given.
 
     Whoever gives a manager decides with its access rules what a file may use.
@@ -108,7 +130,7 @@ def _plugins(file: Path, block: PipelineBlock, given: Plugins | None) -> PluginM
     if given is not None and not isinstance(given, PluginManager):
         places += [("plugins", place) for place in ([given] if isinstance(given, str) else given)]
     places += [
-        (f"{file}: plugins[{index}]", file.parent / text if _is_path(text) else text)
+        (f"{file}: plugins[{index}]", folder / text if _is_path(text) else text)
         for index, text in enumerate(block.plugins)
     ]
     for where, place in places:
@@ -146,8 +168,8 @@ def _problem(problem: Any) -> str:
         message = "there is no such setting"
     elif problem["type"] == "model_type":
         message = "it has to be a table, an object in JSON"
-    elif problem["type"] == "string_pattern_mismatch" and ":" in problem["ctx"]["pattern"]:
-        message = f"{problem['input']!r} is no path to import: write module:name"
+    elif problem["type"] == "string_pattern_mismatch":
+        message = f"{problem['input'][:80]!r} is {PATTERNS[problem['ctx']['pattern']]}"
     return f"{_place(problem['loc'])}: {message}"
 
 

@@ -73,7 +73,11 @@ class DeadLetters:
         """Where they go, for this input. Raises `GraphError`."""
         if self.to is None or isinstance(self.to, Sink):
             return self.to
-        found = self.to(data)
+        try:
+            found = self.to(data)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise GraphError(f"the sink of dead letters cannot be made: {said}") from error
         if not isinstance(found, Sink):
             raise GraphError(f"dead letters go to a sink, not to a {type(found).__name__}")
         return found

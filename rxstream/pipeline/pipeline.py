@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rxstream.errors import GraphError
@@ -77,6 +78,16 @@ class Pipeline:
         from rxstream.pipeline.config import read
 
         return read(cls, path, plugins)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], plugins: Plugins | None = None) -> Self:
+        """A pipeline from what such a file says, as plain data. Raises `GraphError` that says where in it.
+
+        Paths of plugins are from the working folder; all else is as in `from_file`.
+        """
+        from rxstream.pipeline.config import made
+
+        return made(cls, config, "config", Path(), plugins)
 
     @staticmethod
     def schema() -> dict[str, Any]:
@@ -184,6 +195,10 @@ class Pipeline:
         """Start it on a default engine in memory; returns its result."""
         result: dict[str, Any] = await self.graph.run(data=data or {})
         return result
+
+    def check(self) -> None:
+        """Raises `GraphError` for a circle or a name that is not there; drawing does so too."""
+        self._order()
 
     def _order(self) -> list[str]:
         """Its steps, each behind those it comes after."""

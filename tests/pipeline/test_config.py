@@ -102,6 +102,21 @@ class TestFile:
         assert run(pipeline.run({"n": 1})) == {"n": 3}
         assert data_of(events_of(pipeline), "step_output") == []  # not streaming is the default
 
+    def test_what_a_file_says_may_be_given_as_it_is(self) -> None:
+        said = json.loads(step(config={"by": 2}))
+        assert run(Pipeline.from_config(said).run({"n": 1})) == {"n": 3}
+        with pytest.raises(GraphError, match=r"config: steps\[0\].colour: there is no such"):
+            Pipeline.from_config({**said, "steps": [{**said["steps"][0], "colour": 1}]})
+
+    def test_a_name_may_be_a_title(self) -> None:
+        made = Pipeline.from_config({**json.loads(step()), "name": "Nightly Report"})
+        assert (made.name, made.description) == ("Nightly-Report", "Nightly Report")
+
+    def test_a_byte_order_mark_is_no_matter(self, tmp_path: Path) -> None:
+        path = tmp_path / "p.json"
+        path.write_text(step(), "utf-8-sig")
+        assert Pipeline.from_file(path).steps == ["add"]
+
     def test_what_it_promises_is_said_too(self, tmp_path: Path) -> None:
         promises = [{"metric": "SR", "at_least": 0.99, "window": 600, "name": "good"}]
         text = json.dumps({**json.loads(step()), "slos": promises})
@@ -180,6 +195,28 @@ class TestErrors:
     def test_a_broken_json_file_says_its_line(self, tmp_path: Path) -> None:
         with pytest.raises(GraphError, match=r"p.json: .*line 2 column 1"):
             Pipeline.from_file(written(tmp_path, '{"name":\n', "p.json"))
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('{"name": "p", "name": "q"}', r"p.json: 'name' is said twice"),
+            ('{"a":' * 9_000, r"p.json: it is nested too deep"),
+            ('{"name": "prüf"}', r"p.json: name: 'prüf' is no name: use letters"),
+            (step(after="add"), r"p.json: steps of pipeline 'p' go in a circle: add → add"),
+            (step(after="x"), r"p.json: steps\[0\]\) comes after 'x'"),
+            (
+                step()[:-1] + ', "result": "x"}',
+                r"p.json: the result of pipeline 'p' is that of 'x'",
+            ),
+            (step()[:-1] + ', "resources": {"gpu": 0}}', r"p.json: resources.gpu: input should be"),
+            (step()[:-1] + ', "streaming": {"flush_interval_ms": Infinity}}', r"p.json: streaming"),
+        ],
+    )
+    def test_a_json_file_is_refused_where_it_is_wrong(
+        self, tmp_path: Path, text: str, said: str
+    ) -> None:
+        with pytest.raises(GraphError, match=said):
+            Pipeline.from_file(written(tmp_path, text, "p.json"))
 
     def test_two_steps_of_one_name_are_refused_by_place(self, tmp_path: Path) -> None:
         twice = '[[steps]]\nstep = "tests.pipeline.units:Add"\n' * 2

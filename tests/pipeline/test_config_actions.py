@@ -158,7 +158,7 @@ class TestErrors:
                 r"steps\[0\].params_from: only an action",
             ),
             ({"action": "acting.rows", "config": {}}, r"steps\[0\].config: only a step has it"),
-            ({"action": "acting"}, r"steps\[0\].action: string should match"),
+            ({"action": "acting"}, r"steps\[0\].action: 'acting' is no action"),
             ({"action": "acting.nope"}, r"steps\[0\].action: plugin 'acting' has no action 'nope'"),
             ({"action": "nobody.acts"}, r"steps\[0\].action: no plugin 'nobody' is loaded"),
             (
