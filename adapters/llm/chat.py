@@ -20,6 +20,7 @@ from rxstream.engine.stored_error import restore_error, store_error
 from rxstream.errors import AuthorError, classify
 from rxstream.models import (
     Budget,
+    BudgetSpent,
     Element,
     Ledger,
     Message,
@@ -152,7 +153,12 @@ class ChatSource(Source[Element]):
         try:
             async with contextlib.aclosing(answer):
                 while (batch := await self._next(answer, ledger)) is not None:
-                    entry.take(batch)
+                    given = entry.fitting(batch)
+                    try:
+                        entry.take(given)
+                    except BudgetSpent:
+                        yield given  # it came, and was paid
+                        raise
                     count += sum(element["type"] == "token" for element in batch)
                     yield batch
                     # behind the tokens: what is told first is stored first, and they would wait

@@ -31,6 +31,9 @@ _PICTURE: Final = 1_000
 """Tokens of a picture, about."""
 _SHORT: Final = 200
 """Characters of a result that was shortened."""
+_LEAST: Final = 0.25
+_MOST: Final = 16.0
+"""How far off an estimate can be; a model that says more than that counts something else."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class History:
             raise AuthorError(f"no strategy is named {self.strategy!r}: there are {known}")
         if self.tokens is not None and self.tokens < 1:
             raise AuthorError(f"a history of {self.tokens} tokens is none: give a number above 0")
+
+    def corrected(self, factor: float, prompt: float, shown: Shown) -> float:
+        """How many times its estimate a question is, now that a model has said what the last one was."""
+        if self.count is not None or not prompt or not shown.after:
+            return factor
+        return min(max(factor * prompt / shown.after, _LEAST), _MOST)
 
     def shown(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec] = (), factor: float = 1.0

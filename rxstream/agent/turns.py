@@ -17,6 +17,7 @@ from rxstream.agent.calling import make_call
 from rxstream.agent.history import Shown
 from rxstream.errors import WorldError, classify
 from rxstream.models import BudgetSpent, Element, Entry, Model, Question
+from rxstream.models.ledger import estimated_prompt
 
 if TYPE_CHECKING:
     from rxstream.agent.unit import AgentUnit
@@ -138,7 +139,7 @@ class Turns:
             settings.options,
         )
         self._speaks = False
-        entry = unit.ledger.answer()
+        entry = unit.ledger.answer(estimated_prompt(shown.messages))
         try:
             async with asyncio.timeout(None) as self._watch:
                 if self._cancelled is None:  # before a crash
@@ -164,8 +165,9 @@ class Turns:
         answer = model.answer(question, self._memory.delivered, self._unit.tell)
         try:
             async for batch in answer:
-                await self._hear(batch)
-                entry.take(batch)
+                given = entry.fitting(batch)
+                await self._hear(given)
+                entry.take(given)
         finally:
             close = getattr(answer, "aclose", None)
             if close is not None:
@@ -221,9 +223,9 @@ class Turns:
             for name in {**memory.usage, **usage}
         }
         shown, metadata = self._shown, done.get("metadata") or {}
-        prompt = usage.get("prompt_tokens")
-        if shown is not None and prompt and shown.after:
-            memory.factor *= prompt / shown.after
+        if shown is not None:
+            prompt = usage.get("prompt_tokens") or 0
+            memory.factor = self._unit.settings.history.corrected(memory.factor, prompt, shown)
         kept = {k: v for k, v in metadata.items() if k in ("model", "cut")}
         skipped = memory.ended.get("metadata", {}).get("malformed", 0)
         if skipped := skipped + metadata.get("malformed", 0):  # of all turns

@@ -8,7 +8,7 @@ with `Ledger(spent=…)`. Counts what it is shown: it neither asks models nor kn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -88,6 +88,15 @@ class Ledger:
         return max(0, self.budget.tokens - self.spent.tokens)
 
     @property
+    def completion_left(self) -> float | None:
+        """How many more tokens of answers there may be, by number and by price; None is any."""
+        budget, left = self.budget, self.tokens_left
+        if budget.cost is None or budget.prices is None or not budget.prices.completion:
+            return left
+        affordable = (budget.cost - self.spent.cost) * 1_000_000 / budget.prices.completion
+        return affordable if left is None else min(left, affordable)
+
+    @property
     def seconds_left(self) -> float | None:
         """How many more seconds there are, at least 0; None where there is no limit."""
         if self.budget.seconds is None:
@@ -160,18 +169,28 @@ class Entry:
         """Count what came. Raises `BudgetSpent` when that was too much; never at the end of an answer."""
         coming = 0
         for element in elements:
-            kind = element["type"]
-            if kind in ("token", "reasoning"):
-                coming += estimated(element["text"])
-            elif kind == "tool_call":
-                coming += estimated(str(element["arguments"]))
-            elif kind == "done":
+            coming += _tokens(element)
+            if element["type"] == "done":
                 self._expect("completion", coming)
                 coming = 0
                 self._done(element)
         self._expect("completion", coming)
         if not self._told and self._ledger.budget != _NO_LIMIT:
             self._ledger.check()
+
+    def fitting(self, elements: Sequence[Element]) -> Sequence[Element]:
+        """What of a batch may be given: up to the element with which something is spent.
+
+        An answer that is whole is not cut. What is given is to be taken, which raises then.
+        """
+        room = self._ledger.completion_left
+        if room is None or self._told or any(each["type"] == "done" for each in elements):
+            return elements
+        for place, element in enumerate(elements, 1):
+            room -= _tokens(element)
+            if room <= 0:
+                return elements[:place]
+        return elements
 
     def end(self) -> None:
         """Nothing more comes: of an answer that broke off the estimate counts. Idempotent."""
@@ -200,6 +219,13 @@ class Entry:
         self._ledger.add("attempts", int(metadata.get("attempts") or 1))
         self._ledger.add("replayed", int(metadata.get("replayed") or 0))
         self._ledger.add("answers", 1)
+
+
+def _tokens(element: Element) -> int:
+    kind = element["type"]
+    if kind in ("token", "reasoning"):
+        return estimated(element["text"])
+    return estimated(str(element["arguments"])) if kind == "tool_call" else 0
 
 
 def estimated(text: str) -> int:

@@ -158,3 +158,22 @@ async def test_what_the_model_said_a_question_was_corrects_the_estimate() -> Non
     turns = [each["history"]["tokens"] async for each in stream if each["type"] == "turn"]
     assert 100 < turns[0] < 150
     assert turns[1] > 800 / turns[0] * 1_100
+
+
+@virtual_time
+async def test_a_model_that_counts_something_else_does_not_undo_the_limit() -> None:
+    @rxs.tool
+    def look() -> str:
+        """Look at much."""
+        return "line\n" * 5_000
+
+    model = Scripted([calls("look")], ["done"])  # counts no tools, and texts only
+    stream = agent("x", model=model, tools=[look], history=History(400, "shorten_results"))
+    turns = [each["history"] async for each in stream if each["type"] == "turn"]
+    assert turns[1]["tokens_before"] > 1_000 > 400 > turns[1]["tokens"]
+    assert len(model.asked[1].messages[-1]["content"]) < 300
+
+
+def test_who_counts_tokens_exactly_is_not_corrected() -> None:
+    history = History(100, count=len)
+    assert history.corrected(1.0, 500, history.shown(LONG)) == 1.0

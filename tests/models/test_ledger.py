@@ -92,6 +92,24 @@ def test_tokens_stop_an_answer_in_the_middle_and_the_next_before_it_begins() -> 
         ledger.answer()
 
 
+@pytest.mark.parametrize(
+    "budget", [Budget(tokens=8), Budget(cost=8e-6, prices=Prices(prompt=1.0, completion=1.0))]
+)
+def test_however_many_come_at_once_the_same_fit(budget: Budget) -> None:
+    for size in (1, 3, 64):
+        entry, given, spent = Ledger(budget).answer(3), 0, False
+        while not spent:
+            fitting = entry.fitting(tokens(size))
+            given += len(fitting)
+            try:
+                entry.take(fitting)
+            except BudgetSpent:
+                spent = True
+        assert given == 5
+    whole = [*tokens(64), done(1, 64)]
+    assert Ledger(budget).answer().fitting(whole) == whole
+
+
 def test_an_answer_that_is_whole_is_never_lost_to_a_budget() -> None:
     ledger = Ledger(Budget(tokens=10))
     ledger.answer().take([done(100, 100)])
