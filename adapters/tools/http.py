@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
 
 import aiohttp
+import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import Field
 from yarl import URL
@@ -21,11 +22,18 @@ from yarl import URL
 from rxstream.adapters.http import failure, shown
 from rxstream.adapters.tools.bash_output import Ends
 from rxstream.adapters.tools.http_addresses import Named, checked, named, refusal
+from rxstream.adapters.tools.recognising import Text
+from rxstream.adapters.tools.recognising import named as named_encoding
 from rxstream.errors import AuthorError, ClientError, WorldError
 from rxstream.tools import Output, Tool, ToolContext, ToolResult
 
 MAX_REDIRECTS: Final = 5
 _CHUNK: Final = 64 * 1024
+_RESULT_BYTES: Final = 200_000
+"""What of the text the result has, as JSON; a result has a limit of its own, and all was told live."""
+_MOST_JSON_BYTES: Final = 6
+"""Of one character: an escaped one."""
+_REASON_CHARS: Final = 80
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _TEXT: Final = ("json", "xml", "javascript", "ecmascript", "yaml", "toml", "x-www-form-urlencoded")
 
@@ -173,15 +181,16 @@ class _Body:
         self._bytes = 0
         self._truncated = False
         self._kept: list[str] = []
+        self._room = _RESULT_BYTES
         self._ends = Ends()
         encoded = answer.headers.get("Content-Encoding", "identity").lower() != "identity"
-        self._type = answer.content_type
+        self._type = _printable(answer.content_type)
         self._is_text = not encoded and (
             self._type.startswith("text/") or any(each in self._type for each in _TEXT)
         )
 
     async def read(self, context: ToolContext) -> AsyncIterator[Output]:
-        decoder = codecs.getincrementaldecoder(self._charset())("replace")
+        decoder: codecs.IncrementalDecoder | None = None
         length = self._answer.content_length
         async for data in self._answer.content.iter_chunked(_CHUNK):
             context.token.check()
@@ -192,25 +201,37 @@ class _Body:
             self._bytes += len(data)
             if length:
                 context.progress(100 * self._bytes / length)
+            if decoder is None:
+                text = self._charset(data)
+                decoder = codecs.getincrementaldecoder(text.encoding)("replace")
+                data = data[text.mark :]
             if self._is_text and (said := self._said(decoder.decode(data))):
                 yield said
             if self._truncated:
                 return
-        if self._is_text and (said := self._said(decoder.decode(b"", True))):
+        if self._is_text and decoder and (said := self._said(decoder.decode(b"", True))):
             yield said
 
-    def _charset(self) -> str:
+    def _charset(self, head: bytes) -> Text:
+        # servers name what is no text encoding, and UTF-16 that says nowhere which
         try:
-            return codecs.lookup(self._answer.charset or "utf-8").name
-        except LookupError:
-            return "utf-8"
+            return named_encoding(self._answer.charset or "utf-8", head)
+        except ClientError:
+            return named_encoding("utf-8", head)
 
     def _said(self, text: str) -> Output | None:
         if not text:
             return None
-        self._kept.append(text)
+        self._keep(text)
         self._ends.take(text)
         return Output(text, "body")
+
+    def _keep(self, text: str) -> None:
+        size = len(orjson.dumps(text))
+        if size > self._room:
+            text, size = text[: self._room // _MOST_JSON_BYTES], self._room
+        self._room -= size
+        self._kept.append(text)
 
     def result(self) -> ToolResult:
         length = self._answer.content_length
@@ -221,10 +242,17 @@ class _Body:
             "bytes": self._bytes,
             "truncated": self._truncated,
             "text": "".join(self._kept) if self._is_text else None,
+            "text_cut": self._room == 0,
         }
         size = f"{self._bytes:,} bytes"
         if self._truncated:
             size = f"the first {size}" + (f" of {length:,}" if length else "")
-        first = f"[{self._answer.status} {self._answer.reason}; {self._type}; {size}]"
+        reason = _printable(self._answer.reason or "")
+        first = f"[{self._answer.status} {reason}; {self._type}; {size}]"
         rest = str(self._ends) if self._is_text else "(not text, so not shown)"
         return ToolResult(value, brief=f"{first}\n{rest}".rstrip("\n"))
+
+
+def _printable(text: str) -> str:
+    """What a server says about its answer, as one short line."""
+    return "".join(filter(str.isprintable, text))[:_REASON_CHARS]

@@ -25,6 +25,20 @@ _CARRIERS: Final = (
 )
 _GIVEN_OUT: Final = IPv6Network("2000::/3")
 """All that was ever given to anybody of the public network."""
+_OF_CLOUDS: Final = frozenset(
+    map(
+        ip_address,
+        (
+            "168.63.129.16",  # Azure, and public to look at
+            "100.100.100.200",  # Alibaba
+            "192.0.0.192",  # Oracle
+            "fd00:ec2::254",  # AWS, and what follows
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google
+        ),
+    )
+)
+"""Where machines of clouds ask who they are, beside the link-local addresses that are always refused."""
 _USUAL: Final = {"http": 80, "https": 443}
 
 
@@ -102,6 +116,8 @@ def refusal(address: str, private: bool) -> str | None:
     for each in _carried(outer):
         if each.is_unspecified or each.is_multicast or each.is_link_local:
             return "is of a kind nobody is sent to"
+        if each in _OF_CLOUDS:
+            return "is where clouds give out keys"
         public = each.is_global and (each.version == 4 or each in _GIVEN_OUT)
         if not public and not (private and (each.is_private or each.is_loopback)):
             return "is not public"

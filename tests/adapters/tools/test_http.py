@@ -137,6 +137,41 @@ async def test_nobody_there_is_said_in_one_line() -> None:
             await called(tool, url=f"http://{address}/?key=secret")
 
 
+@pytest.mark.parametrize("text", ["a" * 900_000, "€" * 200_000, "\0" * 900_000], ids=len)
+async def test_a_long_page_is_told_whole_and_kept_in_part(text: str) -> None:
+    async def long(request: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    async with served(long) as address:
+        asked = perform(http_get([address], allow_private=True), {"url": f"http://{address}/"})
+        result = [element async for batch in asked for element in batch][-1]["result"]
+    assert (result["bytes"], result["truncated"]) == (len(text.encode()), False)
+    assert result["text_cut"]
+    assert result["text"] == text[: len(result["text"])]
+    assert len(result["text"]) > 30_000
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "zlib", "rot13", "undefined", "utf-16"])
+async def test_a_charset_that_is_none_fails_nobody(charset: str) -> None:
+    async def odd(request: web.Request) -> web.Response:
+        content_type = f"text/plain; charset={charset}"
+        return web.Response(body=b"a\0\xff\xff", headers={"Content-Type": content_type})
+
+    assert (await got(odd)).value["text"].startswith("a")
+
+
+async def test_what_a_server_says_of_its_answer_is_one_short_line() -> None:
+    async def shout(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 \x1b[31m" + b"Z" * 7000 + b"\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(shout, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        call = await called(http_get([address], allow_private=True), url=f"http://{address}/")
+    assert call.brief.startswith(f"[200 [31m{'Z' * 76}; ")
+
+
 # --- who may be asked --------------------------------------------------------------------------
 
 
@@ -254,6 +289,9 @@ def test_where_clouds_give_out_keys_nobody_is_sent_even_if_private_is_allowed() 
     assert refusal("127.0.0.1", private=True) is None
     for address in ("169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1"):
         assert refusal(address, private=True) is not None
+    for address in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"):
+        assert refusal(address, private=True) is not None
+        assert refusal(address, private=False) is not None
 
 
 @pytest.mark.parametrize(
