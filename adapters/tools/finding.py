@@ -121,6 +121,8 @@ class _Search:
         self._found = 0
         self._in_files = 0
         self._unread = 0
+        self._cut = 0
+        """Lines of which only the beginning was searched, and in vain."""
         self._heading = ""
         self._done = 0
         self._total = 0
@@ -193,8 +195,8 @@ class _Search:
             yield file
 
     def _file(self, file: Confined) -> Iterator[tuple[str, Hit]]:
-        if self._ripgrep is None or file.size < _LARGE_BYTES or not _plain(file):
-            for hit in search(file, self._matcher, self._watch, self._told):
+        if self._ripgrep is None or file.size < _LARGE_BYTES or not _lined(file):
+            for hit in search(file, self._matcher, self._watch, self._told, self._cut_off):
                 yield file.path, hit
             return
         for candidate in self._ripgrep.input(file, self._watch, self._told):
@@ -208,8 +210,8 @@ class _Search:
                 if file is None:
                     continue
                 if not _plain(file):  # offsets are of something else
-                    for hit in search(file, self._matcher, self._watch, lambda _: None):
-                        yield path, hit
+                    found = search(file, self._matcher, self._watch, lambda _: None, self._cut_off)
+                    yield from ((path, hit) for hit in found)
                     continue
                 for candidate in those:
                     if line := self._look(file, candidate):
@@ -222,7 +224,12 @@ class _Search:
         line = data.partition(b"\n")[0].removesuffix(b"\r").decode(errors="replace")
         for _, text, where in self._matcher.lines(line, self._watch):
             return Hit(candidate.number, excerpt(text, where))
+        if len(data) == LINE_BYTES and b"\n" not in data:
+            self._cut_off()
         return None
+
+    def _cut_off(self) -> None:
+        self._cut += 1
 
     def _add(self, path: str, hit: Hit) -> bool:
         if self._found == self._sought.limit:
@@ -251,12 +258,14 @@ class _Search:
             "in_files": self._in_files,
             "searched_files": files,
             "searched_bytes": self._total,
-            "complete": not stopped,
+            "complete": not stopped and not self._cut,
             "by": "ripgrep" if self._ripgrep else "rxstream",
         }
         unreadable = len(self._walk.unreadable) + self._unread
         searched = f"{counted(files, 'file')}, {sized(self._total)}"
         what = f"{counted(self._found, 'line')} in {self._in_files:,} of {searched}"
+        if self._cut:
+            what += f"; of {counted(self._cut, 'line')} only the first MiB was searched"
         return ToolResult(facts, self._page.text(_ending(what, stopped, unreadable)))
 
 
@@ -264,6 +273,11 @@ def _plain(file: Confined) -> bool:
     """Whether ripgrep sees the bytes that we see."""
     head = file.read(0, 8 * 1024)
     return marked(head) is None and b"\0" not in head
+
+
+def _lined(file: Confined) -> bool:
+    """Whether ripgrep sees what we see, and need not hold all of the file, for it holds whole lines."""
+    return _plain(file) and b"\n" in file.read(0, LINE_BYTES)
 
 
 def _batches(files: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:

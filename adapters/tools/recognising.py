@@ -119,6 +119,8 @@ def named(encoding: str, head: bytes) -> Text:
     try:
         info = codecs.lookup(encoding)
         codecs.getincrementaldecoder(info.name)().decode(b"")
+        # some are for names of hosts, and know no way around what they cannot decode
+        codecs.getincrementaldecoder(info.name)("replace").decode(b"\xff\xfe\0\0\xff", True)
         "".encode(info.name)
     except (LookupError, ValueError, TypeError, AssertionError):  # unknown, or no text encoding
         raise ClientError(

@@ -9,11 +9,12 @@ is its standard input, and the offset they share says how far it is. Must not kn
 from __future__ import annotations
 
 import os
+import resource
 import select
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from rxstream.adapters.tools.confined import Confined
@@ -29,6 +30,7 @@ _OPTIONS: Final = (
 )
 _PIPE_BYTES: Final = 64 * 1024
 _POLL_MS: Final = 50
+_MEMORY: Final = 1 << 30
 
 
 class Candidate(NamedTuple):
@@ -94,6 +96,9 @@ class Ripgrep:
             bufsize=0,
         )
         try:
+            # it holds whole lines, and a line may be as long as a disk; of what has ended nothing is limited
+            with suppress(OSError):
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
             yield process
         finally:
             process.kill()

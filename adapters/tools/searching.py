@@ -108,9 +108,16 @@ looking around, no spaces by class. It says no to many that could not either, wh
 
 
 def search(
-    file: Confined, matcher: Matcher, watch: Watch, told: Callable[[int], object]
+    file: Confined,
+    matcher: Matcher,
+    watch: Watch,
+    told: Callable[[int], object],
+    cut_off: Callable[[], object],
 ) -> Iterator[Hit]:
-    """Every line of the file in which it is found; `told` how many bytes are done, after each block."""
+    """Every line of the file in which it is found; `told` how many bytes are done, after each block.
+
+    `cut_off` is called for a line in whose beginning it was not found, and whose rest was not searched.
+    """
     head = file.read(0, _SNIFF_BYTES)
     text = marked(head)
     if (b"\0" in head) if text is None else text.unit == 4:
@@ -131,7 +138,10 @@ def search(
             number += lines.count(b"\n") + 1
         rest = tail
         if len(rest) > LINE_BYTES:
-            yield from _in_lines(rest[:LINE_BYTES], number, matcher, watch)
+            hits = list(_in_lines(rest[:LINE_BYTES], number, matcher, watch))
+            yield from hits
+            if not hits:
+                cut_off()
             rest, cut = b"", True
     if rest:
         yield from _in_lines(rest, number, matcher, watch)

@@ -69,6 +69,8 @@ class _View:
         self._starts: int | None = None
         """The offset where that line begins, where blocks are the file's own bytes."""
         self._full = False
+        self._begun = False
+        """Whether what was skipped ends within a line."""
 
     def steps(self) -> Work:
         name = shown(self._file.path)
@@ -84,6 +86,7 @@ class _View:
             if self._full or self._watch.late:
                 break
         else:
+            self._number += self._begun
             for line in self._splitter.end():
                 self._show(line)
         yield from self._page.output()
@@ -98,11 +101,13 @@ class _View:
         found = data.count(b"\n")
         if found < missing:
             self._number += found
+            self._begun = not data.endswith(b"\n")
             return b""
         at = -1
         for _ in range(missing):
             at = data.find(b"\n", at + 1)
         self._number = self._wanted.start
+        self._begun = False
         if self._starts is not None:
             self._starts = until - len(data) + at + 1
         return data[at + 1 :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 import pytest
 import regex
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from rxstream.adapters.tools.searching import Matcher
 from rxstream.adapters.tools.working import Watch
 from rxstream.tools import ToolContext
+from tests.adapters.tools.filing import found
 
 PARTS = [
     "a",
@@ -59,8 +61,8 @@ def test_lines_found_at_once_are_those_found_one_by_one(
     except regex.error:
         return
     matcher = Matcher(wanted, literal=False, ignore_case=False)
-    found = [f"{begin} {line}" for begin, line, _ in matcher.lines(text, Watch(ToolContext(), 9))]
-    assert found == by_line(wanted, text)
+    lines = [f"{begin} {line}" for begin, line, _ in matcher.lines(text, Watch(ToolContext(), 9))]
+    assert lines == by_line(wanted, text)
 
 
 @pytest.mark.parametrize("wanted", ["abc", "a.b", r"\w+ \d{2,3}", "^(?:a|b)+$", "[a-z]x", r"a\.b"])
@@ -97,3 +99,15 @@ def test_a_literal_is_never_an_expression() -> None:
                 break
             matcher = Matcher(piece, literal=True, ignore_case=True)
             assert [line for _, line, _ in matcher.lines(text, Watch(ToolContext(), 9))] == [text]
+
+
+@pytest.mark.parametrize("ripgrep", [True, False])
+@pytest.mark.parametrize("first", [b"", b"a line\n"], ids=["alone", "second"])
+async def test_of_a_line_as_long_as_a_file_the_beginning_is_searched_and_that_is_said(
+    tmp_path: Path, ripgrep: bool, first: bytes
+) -> None:
+    (tmp_path / "long").write_bytes(first + b"x" * 5_000_000 + b"needle")
+    said = await found(tmp_path, ripgrep=ripgrep, text="needle")
+    assert said.result["found"] == 0
+    assert not said.result["complete"]
+    assert "of 1 line only the first MiB was searched" in said.brief

@@ -295,3 +295,21 @@ async def test_a_call_that_is_cancelled_ends_soon(tmp_path: Path) -> None:
     said = await call(tools(tmp_path)["view"], token, path="endless", start=3, encoding="utf-8")
     assert said.error is not None
     assert said.error["kind"] == "cancelled"
+
+
+@pytest.mark.parametrize(("content", "lines"), [("a", 1), ("a\n", 1), ("a\nb", 2), ("a\nb\n", 2)])
+async def test_a_last_line_that_nothing_ends_counts(
+    tmp_path: Path, content: str, lines: int
+) -> None:
+    (tmp_path / "file").write_text(content)
+    said = await viewed(tmp_path, "file", start=lines + 1)
+    assert said.error is not None
+    assert f"file has {lines} line" in said.error["message"]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "zlib", "rot13"])
+async def test_what_is_no_encoding_of_texts_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "file").write_bytes(b"a\xff")
+    said = await viewed(tmp_path, "file", encoding=encoding)
+    assert said.error is not None
+    assert "no text encoding" in said.error["message"]
