@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import threading
 import time
@@ -185,6 +186,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Skips())
     if not config.option.usepdb:
         config.pluginmanager.register(LastResort(config))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
