@@ -31,6 +31,8 @@ _OPENAT2: Final = 437
 _HOW: Final = struct.Struct("=QQQ")
 """`open_how`: flags, mode, resolve (linux/openat2.h)."""
 _BENEATH_NO_MAGICLINKS: Final = 0x08 | 0x02
+_NO_LINKS: Final = 0x04
+_HERE: Final = -100
 _TRIES: Final = 32
 """A name may change between two looks at it so many times."""
 _LINKS: Final = 40
@@ -110,7 +112,7 @@ class Root:
 
     def _open(self, path: str) -> tuple[int, os.stat_result]:
         try:
-            root = os.open(self.path, _LOOK | os.O_DIRECTORY)
+            root = self._itself()
         except OSError as error:
             raise WorldError(f"the root {self.path} cannot be opened: {_reason(error)}") from error
         try:
@@ -130,6 +132,19 @@ class Root:
         finally:
             os.close(root)
         raise WorldError(f"cannot read {shown(path)}: it is replaced again and again; try later")
+
+    def _itself(self) -> int:
+        """The folder, which has no link on its way: one that is there now was put there since."""
+        if self._kernel:
+            return _openat2(_HERE, os.fsencode(self.path), _LOOK | os.O_DIRECTORY, _NO_LINKS)
+        folder = os.open("/", _LOOK | os.O_DIRECTORY)
+        for part in filter(None, self.path.split("/")):
+            above = folder
+            try:
+                folder = os.open(part, _FOLDER, dir_fd=above)
+            finally:
+                os.close(above)
+        return folder
 
     def _beneath(self, root: int, path: str, flags: int) -> int:
         if not self._kernel:
@@ -164,8 +179,15 @@ def kernel_confines() -> bool:
     return True
 
 
-def _openat2(folder: int, path: bytes, flags: int, closing: bool = False) -> int:
-    how = _HOW.pack(flags, 0, _BENEATH_NO_MAGICLINKS)
+def _openat2(
+    folder: int,
+    path: bytes,
+    flags: int,
+    resolve: int = _BENEATH_NO_MAGICLINKS,
+    *,
+    closing: bool = False,
+) -> int:
+    how = _HOW.pack(flags, 0, resolve)
     try:
         while True:
             fd = int(_syscall()(_OPENAT2, folder, path, how, len(how)))

@@ -152,6 +152,23 @@ def test_a_root_that_is_no_folder_is_its_authors_fault(tmp_path: Path) -> None:
         Root(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("above", [False, True], ids=["itself", "above"])
+def test_a_root_that_became_a_link_is_not_followed(
+    tmp_path: Path, by_kernel: bool, above: bool
+) -> None:
+    folder, secret = tmp_path / "above" / "root", tmp_path / "secret"
+    folder.mkdir(parents=True)
+    (secret / "root").mkdir(parents=True)
+    (secret / "root" / "file").touch()
+    root = Root(folder, kernel=by_kernel)
+    replaced = folder.parent if above else folder
+    replaced.rename(tmp_path / "moved")
+    replaced.symlink_to(secret if above else secret / "root")
+    assert (folder / "file").exists()
+    with pytest.raises(WorldError, match="cannot be opened"), root.open("file"):
+        pass
+
+
 def test_a_root_that_went_away_says_so(root: Root) -> None:
     os.rename(root.path, f"{root.path}-gone")
     with pytest.raises(WorldError, match="cannot be opened: no such file"), root.open("file"):
