@@ -8,20 +8,21 @@ with one stream is told on that stream; only a slow client, or a log that went a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
 from rxstream.adapters.web import commands, frames, protocol
 from rxstream.adapters.web.connections import Connections
-from rxstream.adapters.web.errors import describe
+from rxstream.adapters.web.orders import Orders
 from rxstream.adapters.web.outlet import Outlet, SlowClient, pages
 from rxstream.adapters.web.settings import Settings
 from rxstream.adapters.web.socket import Ending, Socket
+from rxstream.adapters.web.window import Window
 from rxstream.errors import BadRequest, ClientError, LogError, Overloaded
 from rxstream.log import Reader
+from rxstream.replay import Replay
 
 if TYPE_CHECKING:
     from rxstream.engine import Engine
@@ -41,7 +42,15 @@ class MultiplexSocket:
             socket = Socket(request, self._settings, self._connections)
             outlet = await socket.open()
             session = _Session(self._engine, self._settings, self._connections, outlet)
-            return await socket.serve(session.run(), session.take)
+            return await socket.serve(session.run(), session.orders.take)
+
+
+class _Stream(NamedTuple):
+    """One of them."""
+
+    wanted: protocol.Subscribe
+    task: asyncio.Task[None]
+    window: Window
 
 
 class _Session:
@@ -54,7 +63,8 @@ class _Session:
         self._settings = settings
         self._connections = connections
         self._outlet = outlet
-        self._streams: dict[str, tuple[protocol.Subscribe, asyncio.Task[None]]] = {}
+        self.orders = Orders(engine, outlet, self._do)
+        self._streams: dict[str, _Stream] = {}
         self._failed: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> Ending:
@@ -62,26 +72,10 @@ class _Session:
         try:
             return await self._failed
         finally:
-            tasks = [task for _, task in self._streams.values()]
+            tasks = [stream.task for stream in self._streams.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def take(self, message: str | bytes) -> None:
-        """Do what one message says. What the client got wrong is answered, not raised."""
-        stream_id: str | None = None
-        try:
-            command = protocol.parse(message)
-            stream_id = command.stream_id
-            await self._do(command)
-        except protocol.Refused as refused:
-            await self._refuse(refused.error, refused.stream_id)
-        except (SlowClient, ConnectionError):
-            raise
-        except Exception as error:
-            if isinstance(error, LogError) and not self._engine.log.is_open:
-                raise
-            await self._refuse(error, stream_id)
 
     async def _do(self, command: protocol.Command) -> None:
         if isinstance(command, protocol.Subscribe):
@@ -90,30 +84,21 @@ class _Session:
             await self._unsubscribe(command.stream_id)
         elif isinstance(command, protocol.Start):
             await self._start(command)
-        elif isinstance(command, protocol.Cancel):
-            execution_id = self._execution_of(command)
-            status = await commands.act(self._engine, execution_id, "cancel", command.reason)
-            told = {"execution_id": execution_id, "status": status}
-            await self._tell("cancelling", command.stream_id or execution_id, told)
-        elif isinstance(command, protocol.Answer):
-            execution_id = self._execution_of(command)
-            request_id, value = command.request_id, command.value
-            if request_id is None:
-                status = await commands.send(self._engine, execution_id, value, command.to)
-            else:
-                status = await commands.answer(self._engine, execution_id, request_id, value)
-            told = {"execution_id": execution_id, "status": status}
-            await self._tell("answered", command.stream_id or execution_id, told)
+        elif isinstance(command, protocol.Ack):
+            if command.stream_id in self._streams:  # else it ended meanwhile
+                self._streams[command.stream_id].window.acknowledge(command.cursor)
+        elif isinstance(command, protocol.Ping):
+            await self.orders.tell("pong", command.stream_id)
         else:
-            await self._tell("pong", command.stream_id)
+            await self.orders.about(command, self._execution_of(command))
 
     async def _subscribe(self, wanted: protocol.Subscribe) -> None:
         present = self._streams.get(wanted.stream_id)
         if present is not None:
             # asking again for what is followed from its beginning already changes nothing
-            if replace(present[0], after=None) == wanted and present[0].after is None:
+            if replace(present.wanted, after=None) == wanted and present.wanted.after is None:
                 told = {"execution_id": wanted.execution_id, "cursor": None}
-                await self._tell("subscribed", wanted.stream_id, told)
+                await self.orders.tell("subscribed", wanted.stream_id, told)
                 return
             raise BadRequest(
                 f"the stream {wanted.stream_id[:80]!r} is followed already: unsubscribe it first, "
@@ -123,11 +108,22 @@ class _Session:
         limit = self._settings.max_subscriptions
         if len(self._streams) >= limit:
             raise Overloaded(f"{limit} streams are followed, which is the limit of a connection")
-        reader = await self._engine.log.follow(wanted.execution_id, wanted.after)
-        told = {"execution_id": wanted.execution_id, "cursor": reader.cursor}
-        await self._tell("subscribed", wanted.stream_id, told)
-        task = asyncio.create_task(self._follow(wanted, reader))
-        self._streams[wanted.stream_id] = wanted, task
+        log, pace = self._engine.log, wanted.replay
+        live = await log.follow(wanted.execution_id, wanted.after)
+        told = {"execution_id": wanted.execution_id, "cursor": live.cursor}
+        reader: Reader | Replay = live
+        if pace is not None:
+            reader = Replay(
+                log,
+                wanted.execution_id,
+                speed=pace.speed,
+                max_pause_s=pace.max_pause_s,
+                after=wanted.after,
+            )
+        await self.orders.tell("subscribed", wanted.stream_id, told)
+        window = Window(wanted.window)
+        task = asyncio.create_task(self._follow(wanted, reader, window))
+        self._streams[wanted.stream_id] = _Stream(wanted, task, window)
 
     async def _unsubscribe(self, stream_id: str) -> None:
         present = self._streams.pop(stream_id, None)
@@ -135,10 +131,9 @@ class _Session:
             raise BadRequest(
                 f"the stream {stream_id[:80]!r} is not followed", code="unknown_stream"
             )
-        _, task = present
-        task.cancel()
-        await asyncio.wait([task])
-        await self._tell("unsubscribed", stream_id)
+        present.task.cancel()
+        await asyncio.wait([present.task])
+        await self.orders.tell("unsubscribed", stream_id)
 
     async def _start(self, command: protocol.Start) -> None:
         if command.subscribe and command.stream_id in self._streams:
@@ -150,7 +145,7 @@ class _Session:
         execution = await self._connections.finish(work)
         stream_id = command.stream_id or execution.id
         told = {"execution_id": execution.id, "status": execution.status}
-        await self._tell("started", stream_id, told)
+        await self.orders.tell("started", stream_id, told)
         if command.subscribe:
             await self._subscribe(
                 protocol.Subscribe(stream_id, execution.id, command.after, command.filter)
@@ -162,49 +157,53 @@ class _Session:
         stream_id = command.stream_id
         assert stream_id is not None  # the protocol refuses a message with neither
         present = self._streams.get(stream_id)
-        return stream_id if present is None else present[0].execution_id
+        return stream_id if present is None else present.wanted.execution_id
 
-    async def _follow(self, wanted: protocol.Subscribe, reader: Reader) -> None:
+    async def _follow(
+        self, wanted: protocol.Subscribe, reader: Reader | Replay, window: Window
+    ) -> None:
         try:
             with commands.listening(self._engine, wanted.execution_id):
-                await self._send(wanted, reader)
+                last = await self._send(wanted, reader, window)
             record = await self._engine.record(wanted.execution_id)
             self._streams.pop(wanted.stream_id, None)
             told = {
                 "execution_id": wanted.execution_id,
                 "status": record.status,
-                "cursor": reader.cursor,
+                "cursor": last,
             }
-            await self._tell("stream_complete", wanted.stream_id, told)
+            await self.orders.tell("stream_complete", wanted.stream_id, told)
         except (SlowClient, ConnectionError, LogError) as error:
             self._fail(error)
         except ClientError as error:  # such as an execution that was pruned meanwhile
             self._streams.pop(wanted.stream_id, None)
             try:
-                await self._refuse(error, wanted.stream_id)
+                await self.orders.refuse(error, wanted.stream_id)
             except (SlowClient, ConnectionError) as broken:
                 self._fail(broken)
         except Exception as error:
             self._fail(error)
 
-    async def _send(self, wanted: protocol.Subscribe, reader: Reader) -> None:
+    async def _send(
+        self, wanted: protocol.Subscribe, reader: Reader | Replay, window: Window
+    ) -> str | None:
+        """Everything to the end; the cursor of what was read last."""
         encode = frames.update(wanted.stream_id)
         everything = wanted.filter == protocol.ALL
+        cursor = reader.cursor if isinstance(reader, Reader) else None
         async for page in pages(reader, self._settings):
+            cursor = frames.cursor(page[-1]).decode() if page else cursor
             events = page if everything else [e for e in page if wanted.filter.passes(e)]
-            for data in frames.joined(events, encode, self._settings.write_bytes):
-                await self._outlet.write(data)
             if not events:
                 await asyncio.sleep(0)  # a filter that passes nothing must not hold the loop
+            while events:
+                room = await window.room()
+                now, events = events[:room], [] if room is None else events[room:]
+                window.give(now)
+                for data in frames.joined(now, encode, self._settings.write_bytes):
+                    await self._outlet.write(data)
+        return cursor
 
     def _fail(self, error: Exception) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
-
-    async def _tell(
-        self, kind: str, stream_id: str | None, data: Mapping[str, object] | None = None
-    ) -> None:
-        await self._outlet.write(frames.frame(protocol.reply(kind, stream_id, data)))
-
-    async def _refuse(self, error: Exception, stream_id: str | None) -> None:
-        await self._outlet.write(frames.frame(protocol.refusal(describe(error), stream_id)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -16,6 +17,9 @@ from rxstream.adapters.web.settings import Settings
 from rxstream.events import StreamEvent
 from rxstream.log import Reader
 from rxstream.replay import Replay
+
+_LEAST: Final = 64 * 1024
+"""Bytes of a long answer a client takes within the deadline, or it is given up."""
 
 
 class SlowClient(Exception):
@@ -111,15 +115,29 @@ async def write_body(
 
 
 async def send(request: web.Request, response: web.Response, timeout: float) -> web.Response:
-    """Send a whole answer; a client that does not take it within `timeout` seconds is dropped."""
+    """Send a whole answer; a client that takes less than `_LEAST` of it in `timeout` seconds is dropped."""
+    writing = asyncio.create_task(_write(request, response))
+    unsent = len(response.body) if isinstance(response.body, bytes) else 0
     try:
-        async with asyncio.timeout(timeout):
-            await response.prepare(request)
-            await response.write_eof()
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
+        while not (await asyncio.wait({writing}, timeout=timeout))[0]:
+            transport = request.transport
+            left = 0 if transport is None else transport.get_write_buffer_size()
+            if transport is None or left > unsent - _LEAST:
+                if transport is not None:
+                    transport.abort()
+                return response
+            unsent = left
+        writing.result()
+    finally:
+        writing.cancel()
+        await asyncio.wait({writing})
+        _retrieve(writing)
     return response
+
+
+async def _write(request: web.Request, response: web.Response) -> None:
+    await response.prepare(request)
+    await response.write_eof()
 
 
 async def pages(

@@ -2,8 +2,10 @@
 
 A client says one JSON object a message and chooses the `stream_id` its answers carry:
 
-    subscribe    stream_id?, execution_id?, after?, filter?    one of the ids stands for both
+    subscribe    stream_id?, execution_id?, after?, filter?, replay?, window?
+                 one of the ids stands for both
     unsubscribe  stream_id
+    ack          stream_id, cursor
     start        graph, params?, priority?, detached?, on_last_listener?,
                  user?, resources?, after_success?, after_end?, stream_id?, after?, filter?, subscribe?
     cancel       stream_id?, execution_id?, reason?
@@ -12,14 +14,19 @@ A client says one JSON object a message and chooses the `stream_id` its answers 
 
 `filter` is `{event_types?: [...], step_ids?: [...]}`; an event passes when both lists have it, and facts
 about the whole execution have the step id null, so only a filter without `step_ids` passes them. A `gap`
-always passes. `start` subscribes from the first event unless `subscribe` is false. It is told
+always passes. `replay` is true, or `{speed?, max_pause?}` in which 1 is the original pace: what is recorded
+is marked and paced. With a `window` only so many events are given before an `ack` of them, or of a later one.
+`start` subscribes from the first event unless `subscribe` is false. It is told
 
     subscribed       {execution_id, cursor}      stream_update    an event
     unsubscribed     {}                          stream_complete  {execution_id, status, cursor}
     started          {execution_id, status}      cancelling       {execution_id, status}
     answered         {execution_id, status}      pong             {}
 
-as `{type, stream_id, data}`, and `{type: "error", stream_id?, error: {code, message, detail?}}`.
+as `{type, stream_id, data}`, and `{type: "error", stream_id?, error: {code, message, detail?}}`. An `ack` is
+answered only where something is wrong with it.
+
+The socket of one execution takes `cancel`, `answer` and `ping`, which need no id there, and answers the same.
 """
 
 from __future__ import annotations
@@ -32,6 +39,7 @@ import orjson
 
 from rxstream.adapters.web import body, frames
 from rxstream.adapters.web.commands import START_FIELDS
+from rxstream.adapters.web.window import MOST
 from rxstream.errors import BadRequest, ClientError
 from rxstream.events import EventType, StreamEvent
 
@@ -62,6 +70,14 @@ ALL: Final = Filter()
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How what is recorded is told again; None is without pauses."""
+
+    speed: float | None = None
+    max_pause_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Subscribe:
     """Follow an execution after a cursor."""
 
@@ -69,6 +85,16 @@ class Subscribe:
     execution_id: str
     after: str | int | None = None
     filter: Filter = ALL
+    replay: Pace | None = None
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class Ack:
+    """Everything up to a cursor was taken in."""
+
+    stream_id: str
+    cursor: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +142,7 @@ class Ping:
     stream_id: str | None = None
 
 
-Command = Subscribe | Unsubscribe | Start | Cancel | Answer | Ping
+Command = Subscribe | Unsubscribe | Ack | Start | Cancel | Answer | Ping
 
 
 class Refused(Exception):
@@ -128,8 +154,8 @@ class Refused(Exception):
         self.stream_id = stream_id
 
 
-def parse(message: str | bytes) -> Command:
-    """Read one message. Raises `Refused`."""
+def parse(message: str | bytes, implied: str | None = None) -> Command:
+    """Read one message; `implied` is the stream it is about where it names none. Raises `Refused`."""
     stream_id: str | None = None
     try:
         if isinstance(message, bytes):
@@ -139,7 +165,7 @@ def parse(message: str | bytes) -> Command:
             raise BadRequest("the message must be an object with a type")
         name = said.get("type")
         read = _READERS.get(name) if isinstance(name, str) else None
-        stream_id = _id(said, "stream_id")
+        stream_id = _id(said, "stream_id") or implied
         if read is None:
             known = ", ".join(sorted(_READERS))
             raise BadRequest(f"type is {str(name)[:40]!r}: it must be one of {known}")
@@ -169,7 +195,44 @@ def _subscribe(said: Mapping[str, Any], stream_id: str | None) -> Command:
     execution_id = _id(said, "execution_id") or stream_id
     if execution_id is None:
         raise BadRequest("execution_id is missing: say which execution to follow")
-    return Subscribe(stream_id or execution_id, execution_id, _after(said), _filter(said))
+    window: int | None = body.field(said, "window", "an integer")
+    if window is not None and not 1 <= window <= MOST:
+        raise BadRequest(f"window is {str(window)[:40]}: it must be 1 to {MOST:,} events")
+    stream_id = stream_id or execution_id
+    return Subscribe(stream_id, execution_id, _after(said), _filter(said), _replay(said), window)
+
+
+def _replay(said: Mapping[str, Any]) -> Pace | None:
+    wanted = said.get("replay")
+    if wanted is None or wanted is False:
+        return None
+    if wanted is True:
+        return Pace()
+    if not isinstance(wanted, dict):
+        raise BadRequest("replay must be true, or an object with a speed and a max_pause")
+    unknown = sorted(wanted.keys() - {"speed", "max_pause"})
+    if unknown:
+        raise BadRequest(f"the field {unknown[0][:80]!r} is not known in replay")
+    return Pace(_number(wanted, "speed"), _number(wanted, "max_pause"))
+
+
+def _number(wanted: Mapping[str, Any], name: str) -> float | None:
+    value = wanted.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRequest(f"{name} must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadRequest(f"{name} is too large") from None
+
+
+def _ack(said: Mapping[str, Any], stream_id: str | None) -> Command:
+    cursor = body.field(said, "cursor", "a string")
+    if stream_id is None or cursor is None:
+        raise BadRequest("stream_id and cursor are needed: they say what was taken in")
+    return Ack(stream_id, cursor)
 
 
 def _unsubscribe(said: Mapping[str, Any], stream_id: str | None) -> Command:
@@ -249,8 +312,9 @@ def _names(wanted: Mapping[str, Any], name: str) -> frozenset[str] | None:
 _Read = Callable[[Mapping[str, Any], "str | None"], Command]
 
 _READERS: Final[Mapping[str, tuple[_Read, Collection[str]]]] = {
-    "subscribe": (_subscribe, {"execution_id", "after", "filter"}),
+    "subscribe": (_subscribe, {"execution_id", "after", "filter", "replay", "window"}),
     "unsubscribe": (_unsubscribe, set()),
+    "ack": (_ack, {"cursor"}),
     "start": (_start, START_FIELDS | {"after", "filter", "subscribe"}),
     "cancel": (_cancel, {"execution_id", "reason"}),
     "answer": (_answer, {"execution_id", "request_id", "value", "to"}),

@@ -1,7 +1,8 @@
 """One execution over one WebSocket: every event is a text message, the close code is the ending.
 
-What the client says is not read, except close and ping. The upgrade is accepted before the execution
-and the cursor are looked at, because a browser sees a close code but not a refused upgrade's status.
+The client may cancel it, answer what it asks and tell it something (see `protocol`). What it is answered has
+a `type`, which no event has, so who says nothing reads only events. The upgrade is accepted before the
+execution and the cursor are looked at: a browser sees a close code, but not a refused upgrade's status.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from rxstream.adapters.web import frames, replaying
+from rxstream.adapters.web import frames, protocol, replaying
 from rxstream.adapters.web.commands import listening
 from rxstream.adapters.web.connections import Connections
 from rxstream.adapters.web.convoy import Convoys
+from rxstream.adapters.web.orders import Orders
 from rxstream.adapters.web.outlet import Outlet, pages
 from rxstream.adapters.web.settings import Settings
 from rxstream.adapters.web.socket import ENDED, Ending, Socket
+from rxstream.errors import BadRequest
 from rxstream.log import Reader
 from rxstream.replay import Replay
 
@@ -40,7 +43,19 @@ class PipelineSocket:
             socket = Socket(request, self._settings, self._connections)
             outlet = await socket.open()
             sending = self._send(outlet, request)
-            return await socket.serve(sending)
+            return await socket.serve(sending, self._orders(outlet, request.match_info["id"]).take)
+
+    def _orders(self, outlet: Outlet, execution_id: str) -> Orders:
+        async def do(command: protocol.Command) -> None:
+            if isinstance(command, protocol.Ping):
+                return await orders.tell("pong", command.stream_id)
+            named = getattr(command, "execution_id", None)
+            if command.stream_id != execution_id or named not in (None, execution_id):
+                raise BadRequest("this socket follows one execution: for others there is /ws")
+            await orders.about(command, execution_id)
+
+        orders = Orders(self._engine, outlet, do, implied=execution_id)
+        return orders
 
     async def _send(self, outlet: Outlet, request: web.Request) -> Ending:
         execution_id, after = request.match_info["id"], request.query.get("after")

@@ -17,7 +17,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import rxstream as rxs
 from rxstream import Engine
 from rxstream import operators as ops
-from rxstream.adapters.web import setup
+from rxstream.adapters.web import Settings, setup
 from rxstream.adapters.web.openapi import document
 from rxstream.adapters.web.site import content_policy
 from rxstream.codec import Binary
@@ -52,6 +52,21 @@ async def test_a_large_blob_arrives_whole(engine: Engine, url: str, http: Http) 
     path = await stored(engine, data, "video/mp4")
     async with http.get(url + path) as response:
         assert hashlib.sha256(await response.read()).hexdigest() == path.rpartition("/")[2]
+
+
+async def test_a_client_that_keeps_reading_may_take_longer_than_the_deadline(
+    engine: Engine, http: Http
+) -> None:
+    path = await stored(engine, bytes(20_000_000), "video/mp4")
+    async with (
+        parts.served(engine, Settings(write_timeout=0.2)) as url,
+        http.get(url + path) as response,
+    ):
+        count = 0
+        async for chunk in response.content.iter_chunked(1_000_000):
+            count += len(chunk)
+            await asyncio.sleep(0.02)
+    assert count == 20_000_000
 
 
 @pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/xhtml+xml"])

@@ -208,7 +208,7 @@ async def test_a_message_that_is_too_big_closes_with_1009(
             assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1009)
 
 
-async def test_what_a_client_says_to_a_single_stream_is_passed_over(
+async def test_a_client_that_says_nonsense_to_a_single_stream_is_told_and_loses_nothing(
     engine: Engine, url: str, http: Http
 ) -> None:
     await parts.recorded(engine.log, "e", parts.outputs(0))
@@ -216,6 +216,10 @@ async def test_what_a_client_says_to_a_single_stream_is_passed_over(
         await ws.receive()
         await ws.send_str("hello")
         await ws.send_bytes(b"\xff")
+        for word in ("not JSON", "binary"):
+            told = await ws.receive_json()
+            assert (told["type"], told["stream_id"]) == ("error", "e")
+            assert word in told["error"]["message"]
         await parts.complete(engine.log, "e")
         assert (await ws.receive_json())["event_type"] == "pipeline_complete"
         assert (await ws.receive()).data == 1000
