@@ -55,9 +55,10 @@ class Execution(Life):
     # -- what is seen of it --------------------------------------------------------------------
 
     async def events(self, after: str | int | None = None) -> AsyncIterator[StreamEvent]:
-        """Every recorded event after a cursor, to the terminal one."""
-        async for event in await self._log.follow(self.id, after):
-            yield event
+        """Every recorded event after a cursor, to the terminal one. Whoever reads them listens meanwhile."""
+        with self._audience.listening():
+            async for event in await self._log.follow(self.id, after):
+                yield event
 
     async def result(self) -> Any:
         """The last element of its output; of a dict of outputs a dict of them.

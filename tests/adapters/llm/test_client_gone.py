@@ -92,3 +92,19 @@ async def test_it_goes_on_while_somebody_listens_or_nobody_has_to(how: dict[str,
             staying.close()
             async with asyncio.timeout(30):
                 await it.model.left.wait()
+
+
+async def test_a_loop_over_the_events_is_a_listener_too() -> None:
+    async with (
+        faulty(Said(STARTED, "hang")) as model,
+        rxs.Engine(graphs=[talk], grace_s=0.02) as engine,
+    ):
+        execution = await engine.start(talk.bind(url=model.url), on_last_listener="cancel")
+        async for event in execution.events():
+            if event.event_type == "step_output":
+                assert execution.listeners == 1
+                break
+        async with asyncio.timeout(30):
+            await model.left.wait()
+            await execution.wait()
+        assert (execution.status, execution.listeners) == ("cancelled", 0)
