@@ -99,4 +99,7 @@ def _no_screen(display: str | None, error: Exception) -> str:
         return (
             "there is no screen: DISPLAY is not set; run this in a desktop session, or under Xvfb"
         )
-    return f"cannot capture the screen {name}: {reason}; is there an X server of that name?"
+    hint = "is there an X server of that name?"
+    if "color depth" in reason:
+        hint = "start its X server with one of them, as Xvfb -screen 0 1280x720x24"
+    return f"cannot capture the screen {name}: {reason}; {hint}"

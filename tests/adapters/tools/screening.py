@@ -23,11 +23,11 @@ def missing() -> str | None:
 
 
 @contextmanager
-def server(width: int = WIDTH, height: int = HEIGHT) -> Iterator[str]:
+def server(width: int = WIDTH, height: int = HEIGHT, depth: int = 24) -> Iterator[str]:
     """The display's name. It takes a number that is free by itself."""
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-nolisten", "tcp", "-noreset"]
-    command += ["-screen", "0", f"{width}x{height}x24"]
+    command += ["-screen", "0", f"{width}x{height}x{depth}"]
     process = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
@@ -42,6 +42,18 @@ def server(width: int = WIDTH, height: int = HEIGHT) -> Iterator[str]:
         os.close(reading)
         process.kill()
         process.wait()
+
+
+class _Monitor(ctypes.Structure):
+    """`XRRMonitorInfo`."""
+
+    _fields_ = (
+        ("name", ctypes.c_ulong),
+        *((each, ctypes.c_int) for each in ("primary", "automatic", "outputs")),
+        *((each, ctypes.c_int) for each in ("left", "top", "width", "height")),
+        *((each, ctypes.c_int) for each in ("wide", "high")),
+        ("of", ctypes.c_void_p),
+    )
 
 
 class Painter:
@@ -65,6 +77,19 @@ class Painter:
         self._windows.append(window)
         self._x.XMapWindow(self._display, window)
         self._x.XSync(self._display, 0)
+
+    def divide(self, *parts: tuple[int, int, int, int]) -> bool:
+        """Say that parts of the screen are monitors, as somebody with two of them does; no if nobody can."""
+        library = ctypes.util.find_library("Xrandr")
+        if library is None:
+            return False
+        self._x.XInternAtom.restype = ctypes.c_ulong
+        for number, (left, top, width, height) in enumerate(parts):
+            name = self._x.XInternAtom(self._display, b"PART-%d" % number, 0)
+            part = _Monitor(name, 0, 0, 0, left, top, width, height, 10, 10, None)
+            ctypes.CDLL(library).XRRSetMonitor(self._display, self._root, ctypes.byref(part))
+        self._x.XSync(self._display, 0)
+        return True
 
     def clear(self) -> None:
         for window in self._windows:
