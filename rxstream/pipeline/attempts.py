@@ -114,8 +114,7 @@ async def _attempted(settings: StepSettings, step: Any, call: StepCall) -> dict[
     result = await in_time(_run(step, call), settings)
     if not isinstance(result, dict):
         raise AuthorError(
-            f"step {settings.name!r} returned a {type(result).__name__}: return a dict, or end a "
-            "generator with `yield Result(dict)`"
+            f"step {settings.name!r} returned a {type(result).__name__}: return a dict"
         )
     return result
 
@@ -144,10 +143,17 @@ async def _run(step: Any, call: StepCall) -> Any:
     """Run a step with its own copy of the data; show what it yields."""
     made = step.run(dict(call.data))
     if inspect.isasyncgen(made):
+        last = None
         async with aclosing(made):
             async for item in made:
                 if isinstance(item, Result):
                     return item.data
                 await call.emit(item)
-        return None
+                last = item
+        if isinstance(last, dict):
+            return last
+        raise AuthorError(
+            f"step {call.unit.settings.name!r} ended without a result: end a generator with "
+            "`yield Result(dict)`, or with a dict"
+        )
     return await made if inspect.isawaitable(made) else made

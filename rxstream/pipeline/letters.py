@@ -19,6 +19,7 @@ from rxstream.operator import Operator
 from rxstream.operators._refusing import no_twin
 from rxstream.operators._selecting import Half
 from rxstream.operators._spec import native
+from rxstream.pipeline.policy import is_count, is_number
 from rxstream.sink import Sink
 from rxstream.stream import Stream
 
@@ -50,10 +51,10 @@ class DeadLetters:
     to: To | None = None
 
     def __post_init__(self) -> None:
-        if self.most is not None and self.most < 1:
-            raise GraphError(f"most of dead letters is at least 1, not {self.most}")
-        if self.share is not None and not 0 < self.share <= 1:
-            raise GraphError(f"share of dead letters is above 0 and at most 1, not {self.share}")
+        if self.most is not None and not is_count(self.most):
+            raise GraphError(f"most of dead letters is at least 1, not {self.most!r}")
+        if self.share is not None and not (is_number(self.share) and 0 < self.share <= 1):
+            raise GraphError(f"share of dead letters is above 0 and at most 1, not {self.share!r}")
         if self.to is not None and not isinstance(self.to, Sink) and not callable(self.to):
             raise GraphError(f"dead letters go to a sink, not to a {type(self.to).__name__}")
         checked("dead_letters", "only", self.only)

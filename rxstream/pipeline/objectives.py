@@ -19,6 +19,7 @@ from typing import Any, Final
 from rxstream.errors import GraphError
 from rxstream.events import EventType
 from rxstream.log import EventLog
+from rxstream.pipeline.policy import is_count, is_number
 from rxstream.pipeline.reliability import Reliability
 
 _SHARES: Final = ("SR", "CR", "asked")
@@ -56,7 +57,13 @@ class SLO:
             raise GraphError(f"an SLO is about one of {', '.join(METRICS)}, not {self.metric!r}")
         if (self.at_least is None) == (self.at_most is None):
             raise GraphError(f"SLO {self.metric}: give at_least or at_most, one of them")
-        if not (math.isfinite(self.threshold) and 0 < self.window < math.inf and self.least >= 1):
+        numbers = [self.threshold, self.window, 1 if self.burn_rate is None else self.burn_rate]
+        if not (
+            all(map(is_number, numbers))
+            and math.isfinite(self.threshold)
+            and 0 < self.window < math.inf
+            and is_count(self.least)
+        ):
             raise GraphError(
                 f"SLO {self.metric}: its limit is a number, its window a number of seconds above 0, and "
                 "`least` at least 1"

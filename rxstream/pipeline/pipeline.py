@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,7 +18,7 @@ from rxstream.graph import Graph
 from rxstream.pipeline.drawing import NO_FALLBACK, Added, drawn
 from rxstream.pipeline.letters import DeadLetters, as_dead_letters
 from rxstream.pipeline.objectives import SLO, Objectives
-from rxstream.pipeline.policy import ONCE, Retry, Streaming
+from rxstream.pipeline.policy import ONCE, Retry, Streaming, is_count, is_number
 from rxstream.pipeline.settings import When
 from rxstream.pipeline.step import as_step, name_of
 from rxstream.stream import Stream, author_line, check_name
@@ -47,22 +47,18 @@ class Pipeline:
         name: str,
         *,
         description: str = "",
-        streaming: Streaming | bool = False,
+        streaming: Streaming | Mapping[str, Any] | bool = False,
         resumable: bool = False,
         resources: Mapping[str, int] | None = None,
         slos: Sequence[SLO] = (),
         result: str | None = None,
     ) -> None:
-        check_name(name, author_line())
+        _check_name(name, author_line())
         self.name = name
         self.description = description
-        self.streaming = Streaming(streaming) if isinstance(streaming, bool) else streaming
-        if not isinstance(self.streaming, Streaming):
-            raise GraphError(
-                f"streaming of pipeline {name!r} is true, false or a Streaming, not {streaming!r}"
-            )
+        self.streaming = Streaming.of(streaming)
         self.resumable = resumable
-        self.resources = dict(resources or {})
+        self.resources = _resources(name, resources or {})
         self.slos = _promised(name, slos)
         self.result = result
         """The step whose result is the pipeline's; all that is known if None."""
@@ -101,13 +97,13 @@ class Pipeline:
         step: Any,
         *,
         name: str | None = None,
-        after: str | Sequence[str] = (),
+        after: str | Sequence[str] | None = None,
         when: When | None = None,
         each: str | None = None,
         concurrency: int = CONCURRENCY,
         retry: int | Retry | None = None,
         timeout: float | None = None,
-        fallback: Any = NO_FALLBACK,
+        fallback: Any = None,
         dead_letters: bool | int | DeadLetters | None = None,
         checkpoint: bool = False,
         where: str | None = None,
@@ -125,18 +121,16 @@ class Pipeline:
         place = where or author_line()
         made = as_step(step)
         known = name or name_of(made)
-        check_name(known, place)
+        _check_name(known, place)
         if known in self._steps:
             raise GraphError(
                 f"pipeline {self.name!r} has two steps named {known!r}: at {self._steps[known].where} and at "
                 f"{place}; give one another name",
                 where=place,
             )
-        if not isinstance(concurrency, int) or concurrency < 1:
+        if not is_count(concurrency):
             raise GraphError(f"step {known!r}: concurrency is at least 1, not {concurrency!r}")
-        if timeout is not None and not (
-            isinstance(timeout, int | float) and 0 < timeout < math.inf
-        ):
+        if timeout is not None and not (is_number(timeout) and 0 < timeout < math.inf):
             raise GraphError(
                 f"step {known!r}: timeout is a number of seconds above 0, not {timeout!r}"
             )
@@ -147,11 +141,13 @@ class Pipeline:
         letters = as_dead_letters(known, dead_letters)
         if letters is not None and each is None:
             raise GraphError(f"step {known!r}: dead_letters are for a step with `each`")
-        if fallback is not NO_FALLBACK and not isinstance(fallback, dict):
+        if fallback is None:
+            fallback = NO_FALLBACK
+        elif not isinstance(fallback, dict):
             fallback = as_step(fallback)
         self._steps[known] = Added(
             made,
-            (after,) if isinstance(after, str) else tuple(after),
+            _names(known, after),
             when,
             each,
             concurrency if each is not None else 1,
@@ -230,7 +226,32 @@ class Pipeline:
         return f"<Pipeline {self.name}: {', '.join(self._steps)}>"
 
 
+def _check_name(name: Any, where: str) -> None:
+    if not isinstance(name, str):
+        raise GraphError(f"{name!r} is no name: a name is a text", where=where)
+    check_name(name, where)
+
+
+def _names(step: str, after: Any) -> tuple[str, ...]:
+    if after is None:
+        return ()
+    names = (after,) if isinstance(after, str) else after
+    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise GraphError(f"step {step!r}: after is the name of a step, or several, not {after!r}")
+    return tuple(names)
+
+
+def _resources(pipeline: str, given: Any) -> dict[str, int]:
+    if not isinstance(given, Mapping) or not all(map(is_count, given.values())):
+        raise GraphError(
+            f"resources of pipeline {pipeline!r} are whole numbers from 1 by name, not {given!r}"
+        )
+    return dict(given)
+
+
 def _promised(pipeline: str, slos: Sequence[SLO]) -> tuple[SLO, ...]:
+    if isinstance(slos, SLO) or not all(isinstance(slo, SLO) for slo in slos):
+        raise GraphError(f"slos of pipeline {pipeline!r} are a list of SLO")
     names = [slo.name for slo in slos]
     for name in names:
         if names.count(name) > 1:

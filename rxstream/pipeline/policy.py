@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from rxstream.errors import GraphError
 from rxstream.failures import Budget, Failure, checked
 from rxstream.operators._backoff import JITTERS, Backoff, Jitter
 
 _RANDOM: Final = Random()
+
+
+def is_count(value: object) -> bool:
+    """Whether it is a whole number from 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number; a truth is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -32,15 +42,17 @@ class Retry:
     only: Failure | Collection[Failure] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or self.attempts < 1:
+        if not is_count(self.attempts):
             raise GraphError(f"retry needs at least one attempt, not {self.attempts!r}")
         for name, value, least in (
             ("first", self.first, 0),
             ("factor", self.factor, 1),
             ("maximum", self.maximum, 0),
         ):
-            if not least <= value < math.inf:
-                raise GraphError(f"{name} of a retry is at least {least}, not {value}")
+            if not is_number(value) or not least <= value < math.inf:
+                raise GraphError(
+                    f"{name} of a retry is a number of at least {least}, not {value!r}"
+                )
         if self.jitter not in JITTERS:
             raise GraphError(f"jitter is 'full' or 'none', not {self.jitter!r}")
         self.failures()
@@ -80,8 +92,29 @@ class Streaming:
     flush_interval_ms: float = 100.0
 
     def __post_init__(self) -> None:
-        if self.buffer_size < 1 or not 0 <= self.flush_interval_ms < math.inf:
+        for name in ("enabled", "emit_progress"):
+            if not isinstance(getattr(self, name), bool):
+                raise GraphError(
+                    f"{name} of streaming is true or false, not {getattr(self, name)!r}"
+                )
+        if not is_count(self.buffer_size):
             raise GraphError(
-                "streaming needs a buffer_size of at least 1 and a flush_interval_ms of at least 0, not "
-                f"{self.buffer_size} and {self.flush_interval_ms}"
+                f"streaming needs a buffer_size of at least 1, not {self.buffer_size!r}"
             )
+        interval = self.flush_interval_ms
+        if not is_number(interval) or not 0 <= interval < math.inf:
+            raise GraphError(f"streaming needs a flush_interval_ms of at least 0, not {interval!r}")
+
+    @classmethod
+    def of(cls, given: Streaming | Mapping[str, Any] | bool) -> Streaming:
+        """What somebody said: on or off, or settings by name. Raises `GraphError`."""
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, bool):
+            return cls(given)
+        names = [field.name for field in fields(cls)]
+        if not isinstance(given, Mapping) or not given.keys() <= set(names):
+            raise GraphError(
+                f"streaming is true, false or a Streaming, not {given!r}; or a dict of {', '.join(names)}"
+            )
+        return cls(**given)

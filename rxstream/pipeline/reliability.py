@@ -7,6 +7,7 @@ seconds before the last fact. Must not know who runs what it is told of.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -15,9 +16,11 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, ClassVar, Final, Self
 
+from rxstream.errors import AuthorError
 from rxstream.events import TERMINAL, EventType, StreamEvent
 from rxstream.log import EventLog
 from rxstream.pipeline.durations import MOST_DURATIONS, Durations, Spread
+from rxstream.pipeline.policy import is_number
 from rxstream.sink import Sink, Write
 from rxstream.source import Port
 
@@ -99,6 +102,8 @@ class Reliability(Sink[StreamEvent]):
     name: ClassVar[str] = "reliability"
 
     def __init__(self, window: float | None = None) -> None:
+        if window is not None and not (is_number(window) and 0 < window < math.inf):
+            raise AuthorError(f"a window is a number of seconds above 0, not {window!r}")
         self._window = None if window is None else timedelta(seconds=window)
         self._last: datetime | None = None
         self._runs: dict[str, _Run] = {}

@@ -40,10 +40,13 @@ class Step:
     def run(self, data: dict[str, Any]) -> Any:
         """Do the work: an `async def` that returns a dict, or an asynchronous generator.
 
-        What a generator yields is shown; it ends with `Result(dict)`. After a crash, and when it is tried
-        again, it is called with the same data; as many items as it has shown before are not shown again.
+        What a generator yields is shown; it ends with `Result(dict)`, or with a dict that is shown too.
+        After a crash, and when it is tried again, it is called with the same data; as many items as it has
+        shown before are not shown again.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} does not say what it does: give it a `run`"
+        )
 
     @property
     def attempt(self) -> int:
@@ -84,7 +87,10 @@ def as_step(given: Any) -> Step:
     if isinstance(given, Step):
         return given
     if inspect.isclass(given) and issubclass(given, Step):
-        return given()
+        try:
+            return given()
+        except TypeError as error:
+            raise GraphError(f"step {given.__name__} cannot be made: {error}") from error
     if inspect.iscoroutinefunction(given) or inspect.isasyncgenfunction(given):
         return FunctionStep(given)
     raise GraphError(

@@ -209,7 +209,10 @@ class TestErrors:
                 r"p.json: the result of pipeline 'p' is that of 'x'",
             ),
             (step()[:-1] + ', "resources": {"gpu": 0}}', r"p.json: resources.gpu: input should be"),
-            (step()[:-1] + ', "streaming": {"flush_interval_ms": Infinity}}', r"p.json: streaming"),
+            (
+                step()[:-1] + ', "streaming": {"flush_interval_ms": Infinity}}',
+                r"p.json: streaming needs a flush",
+            ),
         ],
     )
     def test_a_json_file_is_refused_where_it_is_wrong(

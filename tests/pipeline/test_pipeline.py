@@ -168,8 +168,15 @@ class TestOneRun:
         async def forgets(data: dict[str, Any]) -> AsyncIterator[Any]:
             yield 1
 
+        async def says_it_plainly(data: dict[str, Any]) -> AsyncIterator[Any]:
+            yield {"n": 1}
+            yield {"n": 2}
+
         with pytest.raises(AuthorError, match="end a generator with `yield Result"):
             run(Pipeline("p", streaming=streaming).add(forgets).run())
+        events = events_of(Pipeline("p", streaming=streaming).add(says_it_plainly))
+        assert result_of(events) == {"n": 2}
+        assert data_of(events, "step_output") == ([{"n": 1}, {"n": 2}] if streaming else [])
 
     def test_each_needs_a_list(self, streaming: bool) -> None:
         pipeline = Pipeline("p", streaming=streaming).add(square, each="rows")
