@@ -1,7 +1,7 @@
 """Tells a run in plain lines, for a log file or a pipe that a person may read later.
 
-Only what changes the picture is told: beginnings, endings, errors, questions, and each node's progress at
-most every two seconds. Outputs are counted, not shown.
+Only what changes the picture is told: beginnings, endings, errors, questions, calls of tools once they are
+over, and each node's progress at most every two seconds. Other outputs are counted, not shown.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from rxstream.adapters.terminal.calls import KINDS, Calls
 from rxstream.adapters.terminal.remaining import TimeLeft
 from rxstream.adapters.terminal.text import brief, duration, left_over, one_line
 from rxstream.events import EventType, StreamEvent
 
 _PROGRESS_INTERVAL: Final = 2.0
+
+_MARKS: Final = {"running": "●", "done": "✓", "failed": "✗", "cancelled": "–"}
 
 
 class PlainLines:
@@ -24,14 +27,19 @@ class PlainLines:
         self._clock = clock
         self._told: dict[str, float] = {}
         self._left: dict[str, TimeLeft] = {}
+        self._calls = Calls()
 
     def lines(self, event: StreamEvent) -> Iterator[str]:
         """What to print for the next event, without a newline."""
         kind = event.event_type
-        if kind == EventType.STEP_OUTPUT or kind == EventType.STEP_START:
+        if kind == EventType.STEP_START:
             return
+        if kind == EventType.STEP_OUTPUT and b'"tool_' not in event.json:
+            return  # not even parsed: there may be many
         data: dict[str, Any] = event.data if isinstance(event.data, dict) else {}
-        if kind == EventType.PIPELINE_START:
+        if kind == EventType.STEP_OUTPUT:
+            yield from self._output(event, data)
+        elif kind == EventType.PIPELINE_START:
             yield one_line(f"{data.get('graph')} {event.execution_id} started")
         elif kind == EventType.STEP_PROGRESS:
             # of no node is where an execution stands that waits for its turn
@@ -55,6 +63,19 @@ class PlainLines:
             yield _gap(data)
         elif kind == EventType.PIPELINE_COMPLETE:
             yield one_line(f"completed{_after(data)}")
+
+    def _output(self, event: StreamEvent, data: dict[str, Any]) -> Iterator[str]:
+        if data.get("type") not in KINDS:
+            return
+        at = event.timestamp.timestamp()
+        call = self._calls.take(str(event.step_id), data, at)
+        if call is not None:
+            words = [call.name, call.asked, f"→ {call.gave}" if call.gave else ""]
+            spent = call.seconds(at)
+            after = "" if spent is None else f" in {duration(spent)}"
+            yield one_line(
+                f"{event.step_id}: {_MARKS[call.state]} {' '.join(filter(None, words))}{after}"
+            )
 
     def _progress(self, node: str, data: dict[str, Any]) -> Iterator[str]:
         now = self._clock()

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from rxstream.adapters.terminal.calls import KINDS, Calls
 from rxstream.adapters.terminal.remaining import TimeLeft
 from rxstream.events import EventType, Progress, StreamEvent
 
@@ -28,6 +29,9 @@ RECENT: Final = 5
 """Outputs that are kept."""
 
 _RATE_WINDOW: Final = 5
+
+_UNSEEN: Final = frozenset({"reasoning", "done"})
+"""Types of elements that say nothing a person looks for here."""
 
 StepState = Literal["waiting", "running", "completed", "failed"]
 
@@ -94,6 +98,8 @@ class RunState:
         self.unlisted = 0
         """Events of nodes beyond the limit."""
         self.recent: deque[tuple[str, Any]] = deque(maxlen=RECENT)
+        """Outputs by node, and calls of tools that have ended."""
+        self.calls = Calls()
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self.last_at: float | None = None
@@ -145,6 +151,7 @@ class RunState:
 
     def _end(self, kind: str, data: dict[str, Any], at: float) -> None:
         self.ended_at = at
+        self.recent.extend((call.node, call) for call in self.calls.give_up(at))
         for node in self.nodes.values():
             node.asks.clear()
         self.status = _ENDINGS[EventType(kind)]
@@ -190,11 +197,17 @@ class RunState:
         node.rate.add(at)
         if node.state == "waiting":
             node.state = "running"
-        if isinstance(data, dict) and data.get("type") == "token":
+        kind = data.get("type") if isinstance(data, dict) else None
+        if kind == "token":
             node.text = (node.text + str(data.get("text", "")))[-TEXT_TAIL:]
-        elif isinstance(data, dict) and data.get("type") == "restarted":
+        elif kind == "restarted":
             node.text = ""  # what came of the answer before does not count
-        else:
+        elif kind == "turn":
+            node.text += "\n\n" if node.text else ""
+        elif kind in KINDS:
+            if (ended := self.calls.take(node.id, data, at)) is not None:
+                self.recent.append((node.id, ended))
+        elif kind not in _UNSEEN:
             self.recent.append((node.id, data))
 
     def _node(self, step_id: str) -> StepView | None:

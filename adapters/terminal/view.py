@@ -6,7 +6,7 @@ not know where events come from.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rxstream.adapters.terminal.calls import CallView
 from rxstream.adapters.terminal.state import RunState, StepView
 from rxstream.adapters.terminal.text import brief, duration, left_over, one_line, printable
 
@@ -37,6 +38,17 @@ _STATUS_STYLE: Final = {
 _TEXT_LINES: Final = 6
 _TEXT_PANELS: Final = 2
 _OUTPUT_LINES: Final = 3
+_CALL_LINES: Final = 3
+"""Lines of the output of a call that runs."""
+
+_CALL_MARKS: Final = {
+    "running": Text("●", "cyan"),
+    "done": Text("✓", "green"),
+    "failed": Text("✗", "red"),
+    "cancelled": Text("–", "yellow"),
+}
+
+_CHANNELS: Final = {"stderr": "yellow"}
 
 
 def render(state: RunState, *, now: float, width: int = 80, height: int = 24) -> RenderableType:
@@ -45,7 +57,7 @@ def render(state: RunState, *, now: float, width: int = 80, height: int = 24) ->
     parts: list[RenderableType] = [_headline(state, now)]
     room -= 1
     panels = _panels(state, width, room)
-    outputs = _outputs(state, width)
+    outputs = _outputs(state, width, now)
     room -= sum(lines for _, lines in panels)
     nodes = list(state.nodes.values())
     # a few outputs are worth more than the last of many nodes
@@ -150,7 +162,7 @@ def _panels(state: RunState, width: int, room: int) -> list[tuple[Panel, int]]:
         lines = min(_TEXT_LINES, room // 2 - 2)
         if lines < 1:
             break
-        text = Text("\n").join(_wrapped(node.text, max(width - 4, 10))[-lines:])
+        text = Text("\n").join(_wrapped(node.text.rstrip(), max(width - 4, 10))[-lines:])
         title = Text(one_line(node.id, 40))
         panels.append((Panel(text, title=title, title_align="left", border_style="dim"), lines + 2))
         room -= lines + 2
@@ -169,11 +181,50 @@ def _wrapped(text: str, width: int) -> list[Text]:
     return lines
 
 
-def _outputs(state: RunState, width: int) -> list[RenderableType]:
+def _outputs(state: RunState, width: int, now: float) -> list[RenderableType]:
+    """A line for each of the last outputs, and what runs with the end of what it says."""
     rows: list[RenderableType] = []
     for node, data in state.recent:
-        line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"  {one_line(node, 32)} ", "dim")
-        line.append(brief(data, max(width, 20)))
-        rows.append(line)
+        rows.append(_call(data, now) if isinstance(data, CallView) else _output(node, data, width))
+    for call in state.calls:
+        rows.append(_call(call, now))
+        rows += [_said(channel, line) for channel, line in list(call.lines)[-_CALL_LINES:]]
     return rows
+
+
+def _output(node: str, data: Any, width: int) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f"  {one_line(node, 32)} ", "dim")
+    kind = data.get("type") if isinstance(data, dict) else None
+    if kind == "message":
+        line.append(f"← {brief(data.get('content'), max(width, 20))}", "cyan")
+    elif kind == "error":
+        line.append(f"✗ {brief(data.get('message'), max(width, 20))}", "red")
+    else:
+        line.append(brief(data, max(width, 20)))
+    return line
+
+
+def _call(call: CallView, now: float) -> Text:
+    """One call on one line: how it stands, what it was asked, what came of it, how long it took."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f"  {one_line(call.node, 32)} ", "dim")
+    line.append_text(_CALL_MARKS[call.state])
+    line.append(f" {one_line(call.name, 40)}", "bold")
+    if call.asked:
+        line.append(f" {one_line(call.asked, 48)}", "dim")
+    known = "" if call.percentage is None else f"{call.percentage:.0f} %"
+    words = [known, call.doing] if call.state == "running" else [call.gave]
+    if said := one_line(" ".join(word for word in words if word), 200):
+        line.append(f"  {said}", "red" if call.state == "failed" else "")
+    spent = call.seconds(now)
+    if spent is not None:
+        line.append(f"  {duration(spent)}", "dim")
+    return line
+
+
+def _said(channel: str, said: str) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append("    │ ", "dim")
+    line.append(one_line(said, 300), _CHANNELS.get(channel, ""))
+    return line
