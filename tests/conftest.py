@@ -19,12 +19,17 @@ from multiprocessing import resource_tracker
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.shapes import checked
 
 # no test asserts how long something takes, and each run looks at the same examples
-settings.register_profile("patient", deadline=None, derandomize=True)
+settings.register_profile(
+    "patient",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],  # so it is where others use the processor too
+)
 settings.load_profile("patient")
 
 MISSING = "missing:"
