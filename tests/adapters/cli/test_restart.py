@@ -10,22 +10,30 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.cli.conftest import PATIENT
+
 STEADY = '''
-import asyncio, rxstream
+import asyncio, os, rxstream
+
+async def opened(gate: str) -> None:
+    while not os.path.exists(gate):
+        await asyncio.sleep(0.02)
 
 @rxstream.graph
-def steady(n: int = 120) -> None:
-    """Numbers, each of which takes a moment."""
+def steady(n: int = 60) -> None:
+    """Numbers, each of which takes a moment; the last ones wait until a test has made `gate`."""
     async def moment(number: int) -> int:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.01)
+        if number > 40:
+            await opened("gate")
         return number
     return rxstream.source(range(n)).named("numbers").map_async(moment).named("out")
 
 @rxstream.graph
-def once(seconds: float) -> None:
-    """What has begun cannot go on."""
+def once() -> None:
+    """What has begun cannot go on, and lasts until a test has made `gate`."""
     async def work() -> str:
-        await asyncio.sleep(seconds)
+        await opened("gate")
         return "done"
     return rxstream.source(work).named("work")
 '''
@@ -36,8 +44,9 @@ def _graph(rxstream: Any) -> None:
     rxstream.write("steady.py", STEADY)
 
 
-def serve(rxstream: Any, port: str = "0", *options: str) -> Any:
-    server = rxstream.start("serve", "steady.py:steady", "steady.py:once", "--port", port, *options)
+def serve(rxstream: Any, port: str = "0", *options: str, **given: Any) -> Any:
+    graphs = ("steady.py:steady", "steady.py:once")
+    server = rxstream.start("serve", *graphs, "--port", port, *options, **given)
     assert server.url
     return server
 
@@ -52,10 +61,10 @@ def watch_one(rxstream: Any, server: Any) -> Any:
 
 
 def until_refused(server: Any) -> urllib.error.HTTPError:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            server.execute("once", seconds=1.0)
+            server.execute("once")
         except urllib.error.HTTPError as refused:
             return refused
     raise AssertionError("nothing was refused")
@@ -73,24 +82,26 @@ def test_a_rolling_restart_under_load_loses_nothing(rxstream: Any) -> None:
         server = serve(rxstream, port_of(server), "--max-running", "2")
         server.until(lambda r: b"execution goes on" in r.err, "a resumed execution")
         watching.append(watch_one(rxstream, server))
+    rxstream.write("gate", "")
 
     for watch in watching:
         assert watch.end() == 0, watch.said
         events = watch.events
         assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
         shown = [event["data"] for event in events if event["event_type"] == "step_output"]
-        assert shown == list(range(120))
+        assert shown == list(range(60))
         assert [event["event_type"] for event in events].count("pipeline_start") == 1
         assert events[-1]["event_type"] == "pipeline_complete"
 
 
 def test_what_cannot_go_on_has_its_grace_while_new_work_is_refused(rxstream: Any) -> None:
-    server = serve(rxstream, "0", "--grace", "5")
-    done = server.execute("once", seconds=1.0)
+    server = serve(rxstream, "0", "--grace", "5", limits=PATIENT)
+    done = server.execute("once")
     server.process.send_signal(signal.SIGTERM)
     refused = until_refused(server)
     assert (refused.code, refused.headers["Retry-After"]) == (503, "2")
     assert json.load(refused)["error"]["code"] == "draining"
+    rxstream.write("gate", "")
     assert server.end() == 0
     again = serve(rxstream)
     shown = again.get(f"/api/executions/{done}")
@@ -99,8 +110,8 @@ def test_what_cannot_go_on_has_its_grace_while_new_work_is_refused(rxstream: Any
 
 def test_resources_and_places_are_given_on_the_command_line(rxstream: Any) -> None:
     server = serve(rxstream, "0", "--log", "memory:", "--resource", "gpu=1", "--max-running", "1")
-    server.execute("once", seconds=60)
-    waits = server.execute("once", seconds=60)
+    server.execute("once")
+    waits = server.execute("once")
     place = {"position": 1, "waiting_for": [{"kind": "place"}]}
     assert server.get(f"/api/executions/{waits}")["queue"] == place
 
