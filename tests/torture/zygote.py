@@ -25,10 +25,10 @@ import orjson
 
 from tests.torture.life import Order, live, watch
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 120.0
 """After which a life that was to end by itself counts as hanging."""
 
-_LEAVE_S: Final = 10.0
+_LEAVE_S: Final = 60.0
 _PR_SET_PDEATHSIG: Final = 1
 _PIPE: Final = 65_536
 
