@@ -49,9 +49,11 @@ class Budget:
     turns: int | None = None
     """Answers of models, whole ones."""
     prices: Prices | None = None
+    turn_tokens: int | None = None
+    """Those of one question and its answer, as far as they can be counted while it comes."""
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "seconds", "cost", "turns"):
+        for name in ("tokens", "seconds", "cost", "turns", "turn_tokens"):
             limit = getattr(self, name)
             if limit is not None and not (isinstance(limit, int | float) and 0 < limit < math.inf):
                 raise AuthorError(

@@ -126,7 +126,7 @@ class Ledger:
         self.check()
         entry = Entry(self, prompt)
         try:
-            self.check()
+            entry.check()
         except BudgetSpent:
             entry.withdraw()
             raise
@@ -176,14 +176,31 @@ class Entry:
                 self._done(element)
         self._expect("completion", coming)
         if not self._told and self._ledger.budget != _NO_LIMIT:
-            self._ledger.check()
+            self.check()
+
+    def check(self) -> None:
+        """Raises `BudgetSpent` when nothing is left of some limit, this answer's own among them."""
+        self._ledger.check()
+        if (left := self._left) is not None and left <= 0:
+            limit = self._ledger.budget.turn_tokens
+            raise BudgetSpent(
+                f"the budget of {limit} tokens a turn is spent: allow more, shorten the history, or ask for "
+                "less"
+            )
+
+    @property
+    def _left(self) -> int | None:
+        """How many more tokens this answer may have."""
+        limit = self._ledger.budget.turn_tokens
+        return None if limit is None else limit - sum(self._coming.values())
 
     def fitting(self, elements: Sequence[Element]) -> Sequence[Element]:
         """What of a batch may be given: up to the element with which something is spent.
 
         An answer that is whole is not cut. What is given is to be taken, which raises then.
         """
-        room = self._ledger.completion_left
+        left = (self._ledger.completion_left, self._left)
+        room = min((each for each in left if each is not None), default=None)
         if room is None or self._told or any(each["type"] == "done" for each in elements):
             return elements
         for place, element in enumerate(elements, 1):

@@ -34,6 +34,7 @@ def endless(budget: Budget | None, **more: Any) -> rxs.Stream[Element]:
     [
         (None, "the budget of 25 answers is spent", 25),
         (Budget(turns=2), "the budget of 2 answers is spent", 2),
+        (Budget(turn_tokens=12), "the budget of 12 tokens a turn is spent", 5),
         (Budget(tokens=30), "the budget of 30 tokens is spent", 4),
         (Budget(seconds=6), "the budget of 6 seconds is spent", 3),
         (Budget(cost=0.00002, prices=Prices(0.5, 1)), "of 2e-05 cost is spent", 4),

@@ -92,6 +92,20 @@ def test_tokens_stop_an_answer_in_the_middle_and_the_next_before_it_begins() -> 
         ledger.answer()
 
 
+def test_a_turn_has_a_budget_of_its_own() -> None:
+    ledger = Ledger(Budget(turn_tokens=10))
+    for _ in range(3):
+        entry = ledger.answer(4)
+        entry.take([*tokens(5), done(4, 500)])
+        entry.end()
+    with pytest.raises(BudgetSpent, match="the budget of 10 tokens a turn is spent"):
+        ledger.answer(10)
+    entry = ledger.answer(4)
+    assert len(entry.fitting(tokens(64))) == 6
+    with pytest.raises(BudgetSpent, match="10 tokens a turn"):
+        entry.take(tokens(6))
+
+
 @pytest.mark.parametrize(
     "budget", [Budget(tokens=8), Budget(cost=8e-6, prices=Prices(prompt=1.0, completion=1.0))]
 )
