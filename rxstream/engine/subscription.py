@@ -60,11 +60,14 @@ class Delivery:
             raise AuthorError(
                 f"a reader of the log has policy block, drop_oldest or fail, not {self.policy!r}"
             )
-        if self.buffer < 1 or self.retries < 0:
+        counts = isinstance(self.buffer, int) and isinstance(self.retries, int)
+        if not counts or self.buffer < 1 or self.retries < 0:
             raise AuthorError("a delivery has a buffer of at least 1 and at least 0 retries")
         times = (self.first, self.maximum, self.timeout if self.timeout is not None else 1.0)
-        if not all(0 < seconds < math.inf for seconds in times):
+        if not all(isinstance(time, int | float) and 0 < time < math.inf for time in times):
             raise AuthorError("times of a delivery are numbers of seconds above 0")
+        if self.dead_letters is not None and not isinstance(self.dead_letters, Sink):
+            raise AuthorError("dead_letters of a delivery are a sink")
 
 
 @dataclass(frozen=True)
@@ -254,8 +257,15 @@ class Subscription:
                     opened = await stack.enter_async_context(self.sink.open(self._port))
                     self._opened = (stack, opened)
                 await self._opened[1](events)
+            except SystemExit as exit_:  # it would end the event loop, and everybody on it
+                raise RuntimeError(
+                    f"sink {self.sink.name!r} called sys.exit({exit_.code!r})"
+                ) from exit_
             except asyncio.CancelledError as error:
                 if not watch.expired():
+                    task = asyncio.current_task()
+                    if task is not None and not task.cancelling():
+                        raise RuntimeError("what the sink awaited was cancelled") from error
                     raise
                 raise ExecutionTimeout(
                     f"sink {self.sink.name!r} did not write within {self.delivery.timeout:g} s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,6 +142,24 @@ async def test_one_that_hangs_is_given_up_and_says_so() -> None:
         assert subscription.statistics().state == "failed"
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [(SystemExit(3), r"sys.exit\(3\)"), (asyncio.CancelledError(), "was cancelled")],
+)
+@virtual_time
+async def test_one_that_would_end_the_process_or_its_task_only_fails(
+    raised: BaseException, said: str
+) -> None:
+    async def trouble(_: Any) -> None:
+        raise raised
+
+    async with rxs.Engine() as engine:
+        execution, subscription = await watched(engine, Writes(trouble))
+        assert isinstance(subscription.error, RuntimeError)
+        assert re.search(said, str(subscription.error))
+        assert execution.status == "completed"
+
+
 @virtual_time
 async def test_one_that_does_not_let_go_is_left() -> None:
     class Clings(Writes):
@@ -229,7 +248,16 @@ async def test_a_file_that_failed_in_the_middle_holds_each_event_once(tmp_path: 
 
 @pytest.mark.parametrize(
     "given",
-    [{"policy": "latest"}, {"buffer": 0}, {"retries": -1}, {"timeout": 0}, {"first": -1}],
+    [
+        {"policy": "latest"},
+        {"buffer": 0},
+        {"buffer": "3"},
+        {"retries": -1},
+        {"timeout": 0},
+        {"timeout": "3"},
+        {"first": -1},
+        {"dead_letters": print},
+    ],
 )
 def test_a_delivery_that_cannot_be_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(AuthorError):
