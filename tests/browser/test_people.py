@@ -50,6 +50,7 @@ async def test_an_object_is_given_by_keyboard_and_the_question_goes_for_everybod
         for each in (page, other):
             await expect(each.locator("form.question")).to_have_count(0)
             await sees(each, "#status", "completed")
+            await expect(each.locator("#main")).to_be_focused()
         assert await execution.result() == {
             "name": "Ada",
             "amount": 3,
@@ -81,6 +82,7 @@ async def test_a_question_outlives_the_server_and_is_answered_with_a_click(
         await yes.click()
         await sees(page, "#status", "completed")
         await expect(page.locator("form.question")).to_have_count(0)
+        await expect(page.locator("#main")).to_be_focused()
         assert await engine.execution(execution.id).result() == "yes"
 
 

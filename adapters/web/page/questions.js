@@ -23,7 +23,7 @@ function paintQuestions() {
   if (left) { const next = $("questions").querySelector("form:not([hidden]) :is(input, select, textarea, button)"); (next || $("main")).focus({ preventScroll: true }); }
 }
 function closed(id, form) { // whether the focus was in it
-  const had = form.box.contains(document.activeElement);
+  const had = form.box.contains(document.activeElement) || (form.mine && document.activeElement === document.body);
   form.box.remove(); forms.delete(id);
   if (!form.mine && form.touched && !ENDED.has(run.status)) elsewhere("Somebody else has answered “" + cut(form.message, 120) + "”.");
   return had;
@@ -110,6 +110,7 @@ function formOf(question, count) {
       lookAgain();
     }
     for (const button of buttons) button.disabled = false;
+    if (document.activeElement === document.body) buttons[0].focus();
   }
   form.calm = () => { if (why.textContent === AWAY) put(why, ""); };
   form.tick = () => {
