@@ -54,13 +54,11 @@ class Way:
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function = function
-        bare = function
-        while isinstance(bare, partial):
-            bare = bare.func
+        bare = _bare(function)
         if not inspect.isroutine(bare) and not inspect.isclass(bare):
             bare = type(bare).__call__
         self.kind: Kind = _kind(bare)
-        self.context, self.parameters = _read(function, name)
+        self.context, self._by_place, self.parameters = _read(function, name)
 
     @property
     def streams(self) -> bool:
@@ -69,8 +67,8 @@ class Way:
 
     def start(self, values: Mapping[str, Any], context: ToolContext) -> Any:
         """What the function gives: a generator, a coroutine, or the value itself."""
-        extra = {} if self.context is None else {self.context: context}
-        return self.function(**values, **extra)
+        given = {**values} if self.context is None else {**values, self.context: context}
+        return self.function(*[given.pop(name) for name in self._by_place], **given)
 
 
 class Tool:
@@ -88,8 +86,10 @@ class Tool:
         timeout: float | None = None,
         tags: Iterable[str] = (),
     ) -> None:
+        if not callable(function):
+            raise AuthorError(f"a {type(function).__name__} is no tool: give a function")
         self.function = function
-        self.name = check_name(name or getattr(function, "__name__", "tool").strip("<>"))
+        self.name = check_name(name or _name_of(function))
         if timeout is not None and not timeout > 0:
             raise AuthorError(f"tool {self.name!r}: timeout is seconds above 0, not {timeout}")
         self.settings = ToolSettings(parallel, idempotent, approval, timeout, tuple(tags))
@@ -194,10 +194,27 @@ def _kind(function: Any) -> Kind:
     return "coroutine" if inspect.iscoroutinefunction(function) else "plain"
 
 
-def _read(function: Callable[..., Any], name: str) -> tuple[str | None, Parameters]:
-    place: Any = function
-    while isinstance(place, partial):
-        place = place.func
+def _bare(function: Any) -> Any:
+    """What some of whose arguments are given already."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    bare = _bare(function)
+    return str(getattr(bare, "__name__", type(bare).__name__)).strip("<>")
+
+
+def _is_context(hint: Any) -> bool:
+    return hint is ToolContext or ToolContext in typing.get_args(hint)
+
+
+def _read(
+    function: Callable[..., Any], name: str
+) -> tuple[str | None, tuple[str, ...], Parameters]:
+    """Which parameter is the context, which are given by their place, and those a model is told of."""
+    place = _bare(function)
     if not inspect.isroutine(place):
         place = type(place).__call__
     try:
@@ -207,9 +224,17 @@ def _read(function: Callable[..., Any], name: str) -> tuple[str | None, Paramete
             f"tool {name!r} is annotated with {error.name!r}, which cannot be found: import it at the top "
             "of the module, not only for type checking"
         ) from error
-    found = [key for key, hint in hints.items() if hint is ToolContext and key != "return"]
+    found = [key for key, hint in hints.items() if _is_context(hint) and key != "return"]
     context = found[0] if found else None
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError as error:
+        raise AuthorError(
+            f"what {name!r} takes cannot be read: write a function around it"
+        ) from error
+    by_place = tuple(
+        key for key, each in signature.parameters.items() if each.kind is each.POSITIONAL_ONLY
+    )
     kept = [each for key, each in signature.parameters.items() if key != context]
 
     def shape() -> None: ...
@@ -218,6 +243,6 @@ def _read(function: Callable[..., Any], name: str) -> tuple[str | None, Paramete
     shape.__annotations__ = {key: hint for key, hint in hints.items() if key != context}
     shape.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]  # inspect looks there
     try:
-        return context, Parameters(shape, kind="tool")
+        return context, by_place, Parameters(shape, kind="tool")
     except GraphError as error:
         raise AuthorError(error.message) from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 
 from rxstream.errors import AuthorError, InvalidParameters
 from rxstream.models import ToolSpec
+from rxstream.plugins.running import CancellationToken
 from rxstream.tools import ToolContext, tool
 from rxstream.tools.telling import LIMITS, told
 
@@ -54,6 +56,31 @@ def test_a_decorated_function_is_still_that_function() -> None:
 
     assert double(4) == 8
     assert (double.name, double.description) == ("twice", "Doubles.")
+
+
+def test_a_parameter_that_has_a_place_only_is_given_by_it() -> None:
+    @tool
+    def take(first: int, /, second: int, context: ToolContext | None = None) -> list[int]:
+        assert context is not None
+        return [first, second]
+
+    assert list(take.spec.parameters["properties"]) == ["first", "second"]
+    context = ToolContext("c", CancellationToken(), None)
+    assert take.start(take.check({"first": 1, "second": 2}), context) == [1, 2]
+
+
+def test_whatever_can_be_called_has_a_name() -> None:
+    class Adder:
+        def __call__(self, number: int) -> int:
+            return number + 1
+
+    assert (tool(Adder()).name, tool(partial(pow, exp=2)).name) == ("Adder", "pow")
+
+
+@pytest.mark.parametrize("given", [5, dict])
+def test_what_is_no_function_is_refused(given: Any) -> None:
+    with pytest.raises(AuthorError, match=r"give a function|write a function around it"):
+        tool(given)
 
 
 def test_what_a_model_could_not_give_is_refused() -> None:
