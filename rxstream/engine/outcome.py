@@ -20,7 +20,8 @@ _ENVELOPE_BYTES: Final = 1_024
 
 def gives_a_result(plan: Plan) -> bool:
     """Whether the last element is all that it is run for, as of a pipeline, and not what comes before."""
-    return all(node.spec is not None and node.spec.quiet for node in plan.nodes if node.published)
+    shown = [node.spec for node in plan.nodes if node.published]
+    return bool(shown) and all(spec is not None and spec.quiet for spec in shown)
 
 
 def result_of(plan: Plan, published: Mapping[str, Published]) -> Any:

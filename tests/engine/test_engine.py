@@ -19,7 +19,8 @@ from rxstream.errors import (
 )
 from rxstream.events import draft
 from rxstream.log import Commit, ExecutionRecord
-from rxstream.testing import virtual_time
+from rxstream.testing import SlowSink, virtual_time
+from tests.engine.parts import FullLog
 
 
 @rxs.graph
@@ -167,21 +168,6 @@ async def test_records_and_statistics_see_every_execution() -> None:
         assert engine.execution(done.id) is done
 
 
-class _Refuses(rxs.MemoryLog):
-    """A log whose disk is full from some commit on, until there is room again."""
-
-    full = False
-    refused = 0
-
-    def _commit(self, commit: Commit) -> asyncio.Future[int]:
-        if not self.full:
-            return super()._commit(commit)
-        self.refused += 1
-        failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        failed.set_exception(LogError("the disk is full"))
-        return failed
-
-
 @virtual_time
 async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> None:
     pulled = 0
@@ -196,7 +182,7 @@ async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> Non
 
         return rxs.source(count).named("numbers")
 
-    log = _Refuses()
+    log = FullLog()
     async with rxs.Engine(log) as engine:
         execution = await engine.start(numbers)
         log.full = True
@@ -209,6 +195,21 @@ async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> Non
         outputs = [e.data async for e in execution.events() if e.event_type == "step_output"]
 
     assert outputs == list(range(20_000))
+
+
+@virtual_time
+async def test_a_graph_that_shows_nothing_does_not_go_on_without_its_log() -> None:
+    @rxs.graph
+    def written() -> None:
+        rxs.interval(1.0).to(SlowSink(0))
+
+    log = FullLog()
+    async with rxs.Engine(log) as engine:
+        execution = await engine.start(written)
+        await asyncio.sleep(1)
+        log.full = True
+        with pytest.raises(LogError, match="the disk is full"):
+            await execution.result()
 
 
 @virtual_time
