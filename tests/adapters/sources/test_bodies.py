@@ -198,18 +198,18 @@ async def test_silence_longer_than_the_timeout_is_a_timeout() -> None:
         await asyncio.Event().wait()
         return response
 
-    async with served(silent) as host, running(sources.http(f"http://{host}/", timeout=0.1)) as run:
+    async with served(silent) as host, running(sources.http(f"http://{host}/", timeout=0.5)) as run:
         assert await run.take(1) == ["first"]
-        with pytest.raises(ExecutionTimeout, match=r"sent nothing for 0.1 s"):
+        with pytest.raises(ExecutionTimeout, match=r"sent nothing for 0.5 s"):
             await run.rest()
 
 
 async def test_a_slow_reader_is_no_silent_server() -> None:
     async with served(endless) as host:
-        stream = sources.http(f"http://{host}/", timeout=0.05)
+        stream = sources.http(f"http://{host}/", timeout=0.4)
         async with running(stream, wanted=1) as run:
             await run.take(1)
-            await asyncio.sleep(0.2)  # longer than the timeout while nothing is asked for
+            await asyncio.sleep(0.8)  # longer than the timeout while nothing is asked for
             await run.take(500)
 
 
