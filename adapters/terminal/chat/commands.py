@@ -81,6 +81,7 @@ KEYS: Final = (
     ("Enter", "send; while it answers: join in, or ask next"),
     ("Ctrl+J Alt+Enter Shift+Enter", "new line"),
     ("Esc  Ctrl+C", "stop the answer and keep what came; Ctrl+C twice leaves"),
+    ("Ctrl+D", "leave, where nothing is typed"),
     ("Ctrl+T", "stop a tool at work, or say which; the model goes on"),
     ("Up  Down", "what was typed before"),
     ("Ctrl+O", "unfold or fold thoughts and tools; or click on one"),

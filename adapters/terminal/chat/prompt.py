@@ -35,6 +35,9 @@ class Prompt(TextArea):
 
         text: str
 
+    class Left(Message):
+        """A person has ended what is typed, where nothing is."""
+
     @dataclass
     class Keyed(Message):
         """One of the `keys` was typed where nothing else was."""
@@ -54,6 +57,9 @@ class Prompt(TextArea):
         if key and key in self.keys and not self.text:
             self._taken(event)
             self.post_message(self.Keyed(key))
+        elif event.key == "ctrl+d" and not self.text:
+            self._taken(event)
+            self.post_message(self.Left())
         elif event.key == "enter":
             self._taken(event)
             text = self.text.strip()

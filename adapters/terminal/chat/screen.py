@@ -215,7 +215,8 @@ class ChatScreen(App[None]):
         right.append(f"{'' if exact else '~'}{self.session.conversation.tokens:,} tokens")
         right.append(one_line(self.session.model, 40))
         if self.session.tools:
-            right.append(f"{len(self.session.tools)} tools")
+            count = len(self.session.tools)
+            right.append("1 tool" if count == 1 else f"{count} tools")
         text = RichText(" · ".join(right), "dim", no_wrap=True)
         room = max(self.size.width - 4 - text.cell_len, 1)
         left.truncate(room, overflow="ellipsis", pad=True)
@@ -251,6 +252,10 @@ class ChatScreen(App[None]):
         elif not await self.session.send(typed):
             self._waiting.append(typed)
         self._changed()
+
+    def on_prompt_left(self) -> None:
+        """Ctrl-D where nothing is typed."""
+        self.exit()
 
     async def on_prompt_keyed(self, message: Prompt.Keyed) -> None:
         """Yes or no, or which call."""

@@ -199,6 +199,13 @@ async def test_ctrl_c_twice_leaves() -> None:
         await until(lambda: not chat.screen.is_running)
 
 
+async def test_ctrl_d_leaves_where_nothing_is_typed() -> None:
+    async with chatting(Scripted()) as chat:
+        await chat.type("a draft", "ctrl+d")
+        await chat.type("", "ctrl+d")
+        await until(lambda: not chat.screen.is_running)
+
+
 async def test_what_is_typed_meanwhile_is_asked_next() -> None:
     hold = asyncio.Event()
     async with chatting(Scripted([token("One."), hold, done()], [token("Two."), done()])) as chat:
