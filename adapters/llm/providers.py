@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, Key, at
@@ -122,15 +123,22 @@ def ollama(
 
 
 def _ollama_host() -> str | None:
-    """`OLLAMA_HOST` as a URL; it may lack the scheme and the port, and say `0.0.0.0` to mean all."""
+    """`OLLAMA_HOST` as a URL; it may lack the scheme and the port, and say `0.0.0.0` to mean all.
+
+    Raises `AuthorError`.
+    """
     host = os.environ.get("OLLAMA_HOST", "").strip()
     if not host:
         return None
     scheme, found, rest = host.rpartition("://")
-    name, _, port = rest.rstrip("/").partition(":")
-    reached = name if name not in ("", "0.0.0.0") else "127.0.0.1"
-    default = "443" if scheme == "https" else "11434"
-    return f"{scheme if found else 'http'}://{reached}:{port or default}"
+    try:
+        said = urlsplit(f"//{rest}")
+        port = said.port or (443 if scheme == "https" else 11434)
+    except ValueError as error:
+        raise AuthorError(f"OLLAMA_HOST is {host[:80]!r}, which is no address: {error}") from None
+    name = said.hostname if said.hostname not in (None, "0.0.0.0", "::") else "127.0.0.1"
+    name = f"[{name}]" if ":" in str(name) else name
+    return f"{scheme if found else 'http'}://{name}:{port}{said.path.rstrip('/')}"
 
 
 def _model(

@@ -50,6 +50,10 @@ def test_a_version_that_both_have_is_there_once(base: str, path: str, url: str) 
         ("box:9999", "http://box:9999"),
         ("http://box", "http://box:11434"),
         ("https://box/", "https://box:443"),
+        ("[::1]:9", "http://[::1]:9"),
+        ("[::]", "http://127.0.0.1:11434"),
+        (":8000", "http://127.0.0.1:8000"),
+        ("https://box/models/", "https://box:443/models"),
     ],
 )
 def test_ollamas_own_variable_says_where_it_is(
@@ -57,6 +61,12 @@ def test_ollamas_own_variable_says_where_it_is(
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", said)
     assert providers._ollama_host() == url
+
+
+def test_an_address_of_ollama_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "box:many")
+    with pytest.raises(AuthorError, match="OLLAMA_HOST is 'box:many', which is no address"):
+        open_model("ollama:m")
 
 
 async def test_ollama_that_does_not_run_says_how_to_start_it(
