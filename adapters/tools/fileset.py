@@ -18,7 +18,7 @@ from rxstream.adapters.tools.working import Limits, Watch, Work
 from rxstream.errors import AuthorError, MissingExtra
 from rxstream.tools import Tool, ToolContext
 
-_NEEDED: Final = ("charset_normalizer", "pathspec", "PIL", "regex")
+_NEEDED: Final = ("charset_normalizer", "PIL", "regex")
 _MIN_OUTPUT: Final = 4_096
 _MAX_OUTPUT: Final = 200_000
 

@@ -15,8 +15,8 @@ from re import compile as plain
 from typing import Final
 
 import regex
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from rxstream.adapters.tools.patterns import as_bytes, pattern
 from rxstream.errors import ClientError
 
 MAX_RULES: Final = 5_000
@@ -43,11 +43,11 @@ class Rule:
     ignores: bool
 
     def names(self, path: str) -> bool:
-        """Whether it is about this path, relative to the file's folder; that of a folder ends with `/`."""
+        """Whether it is about this path as bytes, relative to the file's folder; a folder's ends with `/`."""
         if isinstance(self.pattern, Plain):
-            return self.pattern.match(path) is not None
+            return self.pattern.fullmatch(path) is not None
         try:
-            return self.pattern.match(path, timeout=_SECONDS, concurrent=True) is not None
+            return self.pattern.fullmatch(path, timeout=_SECONDS, concurrent=True) is not None
         except TimeoutError:
             raise SlowPattern(
                 f"the pattern of names {self.pattern.pattern[:80]!r} takes too long: "
@@ -68,7 +68,7 @@ class Rules:
         """Whether a path relative to the root is left out; that of a folder ends with `/`."""
         rules: Rules | None = self
         while rules is not None:
-            below = path[len(rules.folder) :]
+            below = as_bytes(path[len(rules.folder) :])
             for rule in reversed(rules.lines):  # the last line that names it decides
                 if rule.names(below):
                     return rule.ignores
@@ -78,15 +78,16 @@ class Rules:
 
 def read_rules(text: str, folder: str, above: Rules | None) -> Rules:
     """What a `.gitignore` in a folder says. A line that cannot be read says nothing, as in git."""
-    lines = text.splitlines()[:MAX_RULES]
-    return Rules(above, folder, tuple(rule for line in lines if (rule := _rule(line)) is not None))
+    lines = text.removeprefix("\ufeff").split("\n", MAX_RULES)[:MAX_RULES]
+    found = (_rule(line.removesuffix("\r"), False) for line in lines)
+    return Rules(above, folder, tuple(rule for rule in found if rule is not None))
 
 
 class Globs:
     """What names are wanted: a pattern as in `.gitignore`, with `{a,b}`. Raises `ClientError`."""
 
     def __init__(self, glob: str) -> None:
-        rules = [_rule(each) for each in _expanded(glob)]
+        rules = [_rule(each, True) for each in _expanded(glob)]
         if None in rules or any(rule and not rule.ignores for rule in rules):
             raise ClientError(
                 f"{glob[:80]!r} is no pattern of names: give one such as *.py, src/**/*.ts or *.{{c,h}}"
@@ -94,21 +95,22 @@ class Globs:
         self._rules = [rule for rule in rules if rule is not None]
 
     def want(self, path: str) -> bool:
-        """Whether a file, relative to the folder that is searched, is wanted."""
-        return any(rule.names(path) for rule in self._rules)
+        """Whether a file, relative to the folder that is searched, is wanted, or a folder it is in."""
+        name = as_bytes(path)
+        return any(rule.names(name) for rule in self._rules)
 
 
 @lru_cache(maxsize=2_048)
-def _rule(line: str) -> Rule | None:
-    try:
-        found, ignores = GitIgnoreSpecPattern.pattern_to_regex(line)
-    except ValueError:
+def _rule(line: str, below: bool) -> Rule | None:
+    """`below` when it is also about what is in a folder that it names."""
+    said = pattern(line)
+    if said is None:
         return None
-    if found is None or ignores is None:
-        return None
+    within = ".*" if below else ""
+    source = said.source + (f"/{within}" if said.folders else f"(?:/{within})?")
     if line.count("*") <= _HARMLESS:
-        return Rule(plain(str(found), DOTALL), ignores)
-    return Rule(regex.compile(str(found), regex.DOTALL), ignores)
+        return Rule(plain(source, DOTALL), not said.negated)
+    return Rule(regex.compile(source, regex.DOTALL), not said.negated)
 
 
 def _expanded(glob: str) -> Iterator[str]:

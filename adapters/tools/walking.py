@@ -154,7 +154,7 @@ class Walk:
     def _rules(self, folder: str, above: Rules | None) -> Rules | None:
         try:
             with self.root.open(f"{folder}.gitignore") as file:
-                text = file.read(0, _IGNORE_BYTES).decode(errors="replace")
+                text = file.read(0, _IGNORE_BYTES).decode(errors="surrogateescape")
         except (WorldError, ClientError):
             return above
         return read_rules(text, folder, above)
