@@ -131,19 +131,22 @@ def _code(status: int | None, said: Any) -> str:
 
 def error_text(said: Any) -> str:
     """The message in a provider's error answer, whatever its form, at most 300 characters."""
-    if isinstance(said, list) and said:
-        said = said[0]  # Gemini, where it was not asked for events
-    error = said.get("error", said) if isinstance(said, dict) else said
+    error = _error(said)
     if isinstance(error, dict):
         error = error.get("message") or error.get("type") or error
     return " ".join(str(error).split())[:300]
 
 
-def _words(said: Any) -> str:
-    """What an error says of itself, to be searched: type, code, status and message."""
+def _error(said: Any) -> Any:
+    """The error in what was said; Gemini puts it into a list where it was not asked for events."""
     if isinstance(said, list) and said:
         said = said[0]
-    error = said.get("error", said) if isinstance(said, dict) else said
+    return said.get("error", said) if isinstance(said, dict) else said
+
+
+def _words(said: Any) -> str:
+    """What an error says of itself, to be searched: type, code, status and message."""
+    error = _error(said)
     if not isinstance(error, dict):
         return str(error)[:2_000].lower()
     named = [error.get(key) for key in ("type", "code", "status", "reason", "message")]
@@ -163,7 +166,7 @@ def _wait(said: Any, headers: Mapping[str, str]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (text := headers.get(name)) is not None and (wait := _seconds(text, unit)) is not None:
             return wait
-    error = said.get("error") if isinstance(said, dict) else None
+    error = _error(said)
     for detail in _details(error) if isinstance(error, dict) else ():
         if isinstance(delay := detail.get("retryDelay"), str):
             return _seconds(delay, 1.0)

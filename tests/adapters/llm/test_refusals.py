@@ -66,6 +66,7 @@ def test_every_way_to_say_it_has_one_code(status: int | None, said: Any, code: s
         ({"retry-after-ms": "250", "retry-after": "1"}, {}, 0.25),
         ({"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "6m0.5s"}, {}, 360.5),
         ({}, error("quota", details=[{"retryDelay": "17s"}]), 17.0),
+        ({}, [error("quota", details=[{"retryDelay": "0.5s"}])], 0.5),
         ({"retry-after": "soon"}, {}, None),
         ({"retry-after": "nan"}, {}, None),
         ({"retry-after": "99999999"}, {}, MAX_WAIT_S),
