@@ -201,13 +201,14 @@ async def test_while_the_log_refuses_producers_wait_and_nothing_is_lost() -> Non
 async def test_a_graph_that_shows_nothing_does_not_go_on_without_its_log() -> None:
     @rxs.graph
     def written() -> None:
-        rxs.interval(1.0).to(SlowSink(0))
+        rxs.interval(1.0).map(rxs.progress).to(SlowSink(0))
 
     log = FullLog()
     async with rxs.Engine(log) as engine:
         execution = await engine.start(written)
-        await asyncio.sleep(1)
         log.full = True
+        await asyncio.sleep(90)
+        assert execution.ended
         with pytest.raises(LogError, match="the disk is full"):
             await execution.result()
 
