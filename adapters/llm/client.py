@@ -89,8 +89,11 @@ class HTTPModel:
         """Raise what is wrong already, without asking: a missing key, a local model that nobody knows."""
         try:
             self._ready()
-        except ModelError as error:
-            raise self._explained(error, None) from error
+        except Exception as error:
+            told = self._explained(error, None)
+            if told is error:
+                raise
+            raise told from error
 
     async def answer(
         self, question: Question, delivered: Delivered | None = None, tell: Tell | None = None
@@ -226,8 +229,10 @@ class HTTPModel:
                 code="model_silent",
                 retryable=True,
             )
-        if isinstance(error, aiohttp.InvalidURL):
-            return AuthorError(f"{self.name}: its base_url is not a valid URL")
+        if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+            return AuthorError(
+                f"{self.name}: its base_url is not a valid URL: write http://… or https://…"
+            )
         if isinstance(error, aiohttp.ClientError):
             told = failure(self.name, error)
             return ModelError(told.message, code=told.code, retryable=True)
@@ -252,6 +257,10 @@ class Key:
                 f"no key is there to ask with: set {self.variable}, or give api_key",
                 code="bad_key",
             )
+        if not key.isprintable():
+            raise ModelError(
+                "the key has characters that no key has: is it more than one line?", code="bad_key"
+            )
         return key or None
 
 
@@ -266,9 +275,12 @@ def at(url: str, key: Key) -> Reach:
 
 
 def joined(base: str, path: str) -> str:
-    """The URL of a path; a version that both have (`…/v1` and `/v1/…`) is there once."""
+    """The URL of a path; a version that both have (`…/v1` and `/v1/…`) is there once, a query comes last."""
+    base, _, query = base.partition("?")
+    base = base.rstrip("/")
     first = path[: path.find("/", 1)]
-    return base + path.removeprefix(first) if base.endswith(first) else base + path
+    url = base + path.removeprefix(first) if base.endswith(first) else base + path
+    return f"{url}{'&' if '?' in path else '?'}{query}" if query else url
 
 
 async def _read_out(response: aiohttp.ClientResponse) -> None:

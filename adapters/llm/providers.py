@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, TypedDict, Unpack
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from rxstream.adapters.llm.anthropic import AnthropicMessages
 from rxstream.adapters.llm.client import Address, HTTPModel, Key, at
 from rxstream.adapters.llm.dialect import Dialect
@@ -152,16 +154,27 @@ def _model(
     **how: Unpack[How],
 ) -> Model:
     _check(f"{provider}:{name}", how)
+    if not isinstance(base_url, str | None):
+        raise AuthorError(
+            f"{provider}:{name[:80]}: base_url is a text, not a {type(base_url).__name__}"
+        )
     variable = KEY_VARIABLES.get(provider, "")
     key = Key(api_key, variable, needed=provider in _NEEDED and base_url is None)
     hint = f"set {variable}, or give api_key" if variable else "give api_key"
+    url = base_url or dialect.address
+
+    def ready() -> None:
+        if not url.lower().startswith(("http://", "https://")):
+            raise aiohttp.InvalidURL(url)
+        key.read()
+
     return HTTPModel(
         f"{provider}:{name}",
         dialect,
-        at(base_url or dialect.address, key),
+        at(url, key),
         **how,
         hints={"bad_key": hint, **(hints or {})},
-        ready=key.read,
+        ready=ready,
     )
 
 

@@ -36,6 +36,8 @@ def test_a_compatible_server_has_to_be_named() -> None:
         ("http://h/v1", "/v1/messages", "http://h/v1/messages"),
         ("http://h/api", "/api/chat", "http://h/api/chat"),
         ("http://h/openai/v1", "/responses", "http://h/openai/v1/responses"),
+        ("http://h/v1?v=1", "/chat/completions", "http://h/v1/chat/completions?v=1"),
+        ("http://h?v=1", "/m:stream?alt=sse", "http://h/m:stream?alt=sse&v=1"),
     ],
 )
 def test_a_version_that_both_have_is_there_once(base: str, path: str, url: str) -> None:
@@ -123,8 +125,22 @@ async def test_a_refused_key_is_not_shown(provider: Provider) -> None:
     assert failed.value.code == "bad_key"
 
 
-@pytest.mark.parametrize("url", ["not a url", "http://"])
+@pytest.mark.parametrize("url", ["not a url", "http://", "localhost:8000/v1", "file:///etc"])
 async def test_a_base_url_that_is_none_is_said(url: str) -> None:
     asked: Any = chat("Hi.", model="openai:m", base_url=url)
     with pytest.raises(AuthorError, match="base_url"):
         await asked
+
+
+def test_a_base_url_that_is_none_is_known_before_anything_is_asked() -> None:
+    model: Any = open_model("openai:m", base_url="localhost:8000/v1")
+    with pytest.raises(AuthorError, match="openai:m: its base_url is not a valid URL"):
+        model.check()
+    with pytest.raises(AuthorError, match="base_url is a text, not a int"):
+        open_model("openai:m", base_url=8000)
+
+
+async def test_a_key_of_two_lines_is_none(provider: Provider) -> None:
+    with pytest.raises(ModelError, match="more than one line") as failed:
+        await chat("Hi.", model="openai:m", base_url=provider.url, api_key="one\ntwo")
+    assert (failed.value.code, provider.asked) == ("bad_key", [])
