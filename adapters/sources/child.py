@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from rxstream.errors import WorldError
 STDOUT: Final = 1
 STDERR: Final = 2
 
+_PIPE_BYTES: Final = 1024 * 1024
 _HIGH_WATER: Final = 256 * 1024
 _KEPT_LINES: Final = 20
 _KEPT_BYTES: Final = 8 * 1024
@@ -72,6 +74,10 @@ class Child(asyncio.SubprocessProtocol):
             )
         except OSError as error:
             raise _not_started(args[0], cwd, error) from error
+        for fd in self._wanted if hasattr(fcntl, "F_SETPIPE_SZ") else ():  # of Linux
+            # else the two wait for each other at every 64 KiB, which a busy machine makes slow
+            with suppress(OSError, ValueError):  # more than this user may have, or closed by now
+                fcntl.fcntl(_number(self._pipe(fd)), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         if stdin is not None:
             pipe = cast(asyncio.WriteTransport, self._pipe(0))
             pipe.write(stdin)
@@ -206,6 +212,11 @@ class Child(asyncio.SubprocessProtocol):
         self._chunks.clear()
         self._bytes = 0
         self._set_paused(False)
+
+
+def _number(pipe: asyncio.BaseTransport | None) -> int:
+    assert pipe is not None
+    return int(pipe.get_extra_info("pipe").fileno())
 
 
 def _family(pid: int) -> list[psutil.Process]:
