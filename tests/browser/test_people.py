@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from playwright.async_api import Locator, Page, expect
 
 from rxstream.engine import Engine
 from tests.browser import parts, people
-from tests.browser.parts import Window, sees
+from tests.browser.parts import Window, Wire, sees
+
+DOCS = Path(__file__).parents[2] / "docs" / "web.md"
 
 
 @pytest.fixture
@@ -131,6 +135,32 @@ async def reconnected(page: Page) -> bool:
 
 async def is_asked(engine: Engine, execution_id: str) -> bool:
     return bool(engine.execution(execution_id).questions)
+
+
+async def test_what_the_documents_follow_with_loses_nothing_over_a_cut_line(
+    engine: Engine, wire: Wire, window: Window
+) -> None:
+    [code] = re.findall(r"```js\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    feed = parts.new_feed()
+    execution = await engine.start(parts.talk)
+    page = await window.open(wire.url)
+    soon = code.replace("1000", "20")
+    begun = f"() => {{ {soon}; window.seen = []; follow({execution.id!r}, (e) => seen.push(e)); }}"
+    await page.evaluate(begun)
+    for count in (120, 240):  # more than a window each
+        for word in range(120):
+            feed.put_nowait(str(word))
+        await parts.until(partial(has_seen, page, count))
+        wire.cut()
+    feed.put_nowait(None)
+    await execution.wait()
+    stored = [event.sequence async for event in execution.events()]
+    await parts.until(lambda: has_seen(page, len(stored)))
+    assert await page.evaluate("seen.map((event) => event.sequence)") == stored
+
+
+async def has_seen(page: Page, count: int) -> bool:
+    return bool(await page.evaluate("seen.length") >= count)
 
 
 def said(page: Page) -> Locator:

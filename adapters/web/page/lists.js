@@ -25,15 +25,20 @@ async function loadRuns() {
       row = { item, button, dot, name, when };
       runRows.set(id, row);
     }
-    row.dot.dataset.status = record.status;
-    put(row.name, record.graph); put(row.when, record.status === "waiting" && (record.inputs || []).length ? "asks" : ago(record.created_at));
-    row.button.setAttribute("aria-label", record.graph + ", " + record.status + ", " + id);
+    paintRow(row, record);
     row.button.setAttribute("aria-current", String(Boolean(run && run.id === id)));
     if (row.item !== place) list.insertBefore(row.item, place); else place = place.nextElementSibling;
   }
   for (const [id, row] of runRows) if (!wanted.has(id)) { row.item.remove(); runRows.delete(id); }
 }
+function paintRow(row, record) {
+  row.dot.dataset.status = record.status;
+  put(row.name, record.graph); put(row.when, record.status === "waiting" && (record.inputs || []).length ? "asks" : ago(record.created_at));
+  row.button.setAttribute("aria-label", record.graph + ", " + record.status + ", " + record.execution_id);
+}
 function learn(record) {
+  const row = runRows.get(record.execution_id);
+  if (row) paintRow(row, record);
   if (!run.began || (ENDED.has(record.status) && feed.state === "ended")) {
     run.graph = run.graph || record.graph;
     run.status = record.status;

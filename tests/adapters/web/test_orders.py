@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,13 @@ from rxstream import Engine
 from rxstream.adapters.web import protocol
 from tests.adapters.web import parts
 from tests.adapters.web.test_multiplex import Http, Session, connected
+
+
+def test_what_the_documents_answer_with(capsys: pytest.CaptureFixture[str]) -> None:
+    page = Path(__file__).parents[3] / "docs" / "web.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(compile(code, str(page), "exec"), {})
+    assert "published" in capsys.readouterr().out
 
 
 async def approved(text: str) -> str:
