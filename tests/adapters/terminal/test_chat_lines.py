@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from rich.cells import cell_len
 
 from rxstream.adapters.terminal.chat.drawing import wrapped
@@ -44,3 +45,22 @@ def test_a_line_is_broken_between_words_where_it_can_be() -> None:
     assert wrapped("the river flows on", 10) == ["the river", "flows on"]
     assert wrapped("abcdefghijklm no", 10) == ["abcdefghij", "klm no"]
     assert wrapped("", 10) == [""]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+def test_what_is_written_over_and_colours_are_not_seen(size: int) -> None:
+    said = "start\r\n\x1b[31m10%\x1b[0m\r20%\r\n\x1b]0;title\x07a\tb\n 1%\r99%\r"
+    lines = Lines(40)
+    for start in range(0, len(said), size):
+        lines.append(said[start : start + size])
+    assert [lines[i] for i in range(len(lines))] == ["start", "20%", "a   b", "99%"]
+    lines.lay_out(20)
+    lines.append("done")
+    assert lines[3] == "done"
+
+
+def test_a_line_that_is_written_over_for_ever_is_short() -> None:
+    lines = Lines(40)
+    for percentage in range(10_000):
+        lines.append(f"\r{percentage}")
+    assert (len(lines), lines[0], len(lines._lines[0])) == (1, "9999", 4)
