@@ -33,7 +33,7 @@ from rxstream.engine.resources import Resources
 from rxstream.engine.resuming import CannotResume, plan_of
 from rxstream.engine.roster import Roster
 from rxstream.engine.scheduling import AGEING_S, Scheduler
-from rxstream.engine.served import Served
+from rxstream.engine.served import HasGraph, Served
 from rxstream.engine.states import ENDED, Status, move
 from rxstream.engine.statistics import EngineStatistics
 from rxstream.engine.takeover import interrupt, not_ended
@@ -69,7 +69,7 @@ class Engine:
         self,
         log: str | os.PathLike[str] | EventLog | None = None,
         *,
-        graphs: Iterable[Graph[..., Any]] = (),
+        graphs: Iterable[Graph[..., Any] | HasGraph] = (),
         max_running: int = 64,
         max_queued: int = 1_000,
         max_queued_per_user: int | None = None,
@@ -254,8 +254,8 @@ class Engine:
         """What it serves, by name."""
         return self._served.by_name
 
-    def add(self, graph: Graph[..., Any]) -> None:
-        """Serve one more graph. Raises `GraphError` when its name is taken or it takes streams."""
+    def add(self, graph: Graph[..., Any] | HasGraph) -> None:
+        """Serve another graph or pipeline. Raises `GraphError` if its name is taken or it takes streams."""
         self._served.add(graph)
 
     def graph(self, name: str) -> Graph[..., Any]:
@@ -266,7 +266,7 @@ class Engine:
 
     async def start(
         self,
-        graph: Graph[..., Any] | BoundGraph | str,
+        graph: Graph[..., Any] | BoundGraph | HasGraph | str,
         params: Mapping[str, Any] | None = None,
         *,
         priority: int = 0,
@@ -277,7 +277,7 @@ class Engine:
         detached: bool = True,
         on_last_listener: Literal["cancel"] | None = None,
     ) -> Execution:
-        """Start a graph; when this returns, its record is committed.
+        """Start a graph, or a pipeline; when this returns, its record is committed.
 
         It waits for the executions that `after_success` and `after_end` name, and holds nothing meanwhile; it
         has `resources` (if None, those its graph names) and what its nodes need beside from its first moment

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 import rxstream as rxs
-from rxstream.errors import AuthorError
+from rxstream.errors import AuthorError, GraphError
 from rxstream.pipeline import Pipeline, Step
 from rxstream.testing import JournalLog, run
 from tests.pipeline.parts import data_of, events_of
@@ -37,6 +37,16 @@ async def test_it_is_served_under_its_name() -> None:
         execution = await engine.start("plus")
         execution.cancel()
         assert engine.graph("plus").parameters["properties"]["data"]["type"] == "object"
+
+
+async def test_an_engine_takes_it_as_it_takes_a_graph() -> None:
+    async with rxs.Engine(graphs=[plus]) as engine:
+        for given in ("plus", plus):
+            execution = await engine.start(given, {"data": {"n": 1}})
+            assert execution.graph == "plus"
+            execution.cancel()
+        with pytest.raises(GraphError, match="'broken' is no graph: decorate a function"):
+            await engine.start(broken)  # type: ignore[arg-type]  # that is wrong
 
 
 def test_it_nests_in_a_graph_twice() -> None:
