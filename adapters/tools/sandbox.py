@@ -20,6 +20,7 @@ from rxstream.adapters.tools import sandbox_groups as groups
 from rxstream.adapters.tools.sandbox_groups import Group
 from rxstream.adapters.tools.sandbox_growth import Growth
 from rxstream.adapters.tools.sandbox_running import MARK, Command, Ended, Running
+from rxstream.adapters.tools.sandbox_unseen import Unseen
 from rxstream.adapters.tools.sandbox_user import NOBODY, launched, somebody
 from rxstream.adapters.tools.sandbox_wall import told, wall
 from rxstream.adapters.tools.sandbox_watch import Watch
@@ -307,7 +308,12 @@ def _counted(limits: Limits, writable: Sequence[str], counted: bool) -> tuple[Gr
     if kind is not None:
         group = Group(kind, limits.memory, None if counted else processes)
         return group, replace(watch, cpu_taken=group.cpu_seconds)
-    return None, replace(watch, memory=limits.memory, processes=0 if counted else processes)
+    return None, replace(
+        watch,
+        memory=limits.memory,
+        unseen=Unseen(limits.memory) if limits.memory else None,
+        processes=0 if counted else processes,
+    )
 
 
 def _environment() -> dict[str, str]:

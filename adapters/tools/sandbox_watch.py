@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rxstream.adapters.sources.blocking import blocking
 from rxstream.adapters.tools.sandbox_growth import Growth
+from rxstream.adapters.tools.sandbox_unseen import Unseen
 
 _PAGE: Final = os.sysconf("SC_PAGESIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -41,6 +42,7 @@ class Watch:
     cpu_taken: Callable[[], float | None] = lambda: None
     """Seconds that the kernel has counted of all of them, where it does."""
     growth: Growth | None = None
+    unseen: Unseen | None = None
     spare_disk: int = 0
     every: float = 0.1
     _no_cpu_before: float = field(default=0, init=False)
@@ -68,6 +70,8 @@ class Watch:
             return "cpu"
         resident = sum(each.resident for each in family)
         if self.memory and resident > self.memory and sum(map(_share, family)) > self.memory:
+            return "memory"
+        if self.unseen and self.unseen.exceeded([each.pid for each in family], resident):
             return "memory"
         return None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
-from rxstream.adapters.tools import Limits, bash, sandbox_groups
+from rxstream.adapters.tools import Limits, bash, sandbox_groups, sandbox_unseen
 from rxstream.adapters.tools.sandbox_growth import Growth
 from tests.adapters.tools.boxing import MIB, python, ran
 from tests.adapters.tools.calling import called
@@ -120,3 +121,31 @@ def test_the_second_version_counts_the_time_of_ended_children() -> None:
         assert group.cpu_seconds() == 0
     finally:
         group.remove()
+
+
+# --- memory that only the kernel knows of ------------------------------------------------------
+
+SOCKETS = "import socket, time\nheld = [socket.socketpair() for _ in range(150)]\ntime.sleep(30)"
+NAMES = "import time\nfor n in range(40_000): open(f'/tmp/{n}', 'w').close()\ntime.sleep(30)"
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_what_sockets_may_hold_counts_if_the_machine_has_lost_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    left = itertools.count(1 << 40, -(1 << 30) if lost else 0)
+    monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+    monkeypatch.setattr(sandbox_unseen, "available", lambda: next(left))
+    # a command that is let be has to show it
+    code = SOCKETS if lost else SOCKETS.replace("time.sleep(30)", "print('let be')")
+    done = await python(tmp_path, code, memory=32 * MIB)
+    assert done.ended.ended_by == ("memory" if lost else None), done.stderr
+    assert done.stdout == ("" if lost else "let be\n")
+
+
+async def test_files_without_contents_in_memory_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+    done = await python(tmp_path, NAMES, memory=32 * MIB)
+    assert done.ended.ended_by == "memory"
