@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 import rxstream as rxs
+from rxstream.codec import Binary
 from rxstream.testing import ScriptedModel, call
 from rxstream.tools import Output, ToolResult
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one point."""
 
 
 class Order(BaseModel):
@@ -46,8 +53,9 @@ def publishing():  # type: ignore[no-untyped-def]  # as a user writes it
 async def look(at: str) -> AsyncIterator[Any]:
     """Look at something."""
     yield f"{at} is there\n"
-    yield Output("and it is old\n", "stderr")
-    yield ToolResult(1)
+    yield Output("\x1b[1mand 10 %\rand it is", "stderr")
+    yield Output(" old\n", "stderr")
+    yield ToolResult({"image": Binary(PIXEL, "image/png")}, "a picture")
 
 
 @rxs.tool

@@ -107,6 +107,8 @@ async def test_what_an_agent_does_is_shown_in_its_order_and_steered(
             "wait running still here\n",
         ]
         await expect(page.locator(".call[data-state=failed] .gave")).to_have_text("no disk")
+        picture = page.locator(".call[data-state=done] img")
+        await expect(picture).to_have_js_property("naturalWidth", 1)
         message = page.get_by_label("Message to agent")
         await message.fill("be quick")
         await message.press("Enter")

@@ -38,8 +38,24 @@ function tone(event) {
 function summary(event) {
   const data = event.data;
   if (event.event_type === "step_progress") return (data.percentage === null || data.percentage === undefined ? "" : Math.round(data.percentage) + " %  ") + (data.message || "");
-  if (data && data.error && data.error.message) return data.error.message;
+  if (data && data.error && data.error.message && event.event_type !== "step_output") return data.error.message;
+  if (event.event_type === "step_output" && data && TALKS.has(data.type)) return data.type + "  " + inShort(data);
+  if (event.event_type === "step_start") return "";
+  if (event.event_type === "input_requested") return cut(String(data.message), 240);
+  if (event.event_type === "input_received") return show(data.value, 240) + (data.by ? "  by " + data.by : "");
+  if (event.event_type === "step_complete") return [data.skipped ? "skipped" : data.count ? number(data.count) + (data.count === 1 ? " element" : " elements") : "", "in " + brief(data.duration_ms), data.output ? show(data.output, 200) : ""].filter(Boolean).join("  ");
+  if (event.event_type === "pipeline_complete") return "in " + brief(data.duration_ms) + "  " + show(data.result, 200);
   return show(data, 240);
+}
+function inShort(said) {
+  switch (said.type) {
+    case "tool_call": return said.name + " " + given(said.arguments);
+    case "tool_output": return said.channel + ": " + cut(said.text || "", 240) + (typeof said.percentage === "number" ? " " + Math.round(said.percentage) + " %" : "");
+    case "tool_result": return said.name + (said.error ? " ✗ " : " ✓ ") + outcome({ error: said.error, value: said.result, brief: said.brief });
+    case "turn": return String(said.turn) + (said.finish_reason ? " " + said.finish_reason : "");
+    case "done": return [said.finish_reason, cut(said.text || "", 200)].filter(Boolean).join(": ");
+    default: return cut(show(said.text ?? said.content ?? said.message ?? said), 240);
+  }
 }
 function paintList() {
   const list = $("list"), shown = frozen || filtered, height = list.clientHeight;

@@ -64,10 +64,11 @@ class Talk {
     const call = this.calls.get(value.id) || this.call(value.id, "", undefined, 0);
     call.version++;
     if (value.channel === "progress") { call.percentage = typeof value.percentage === "number" ? value.percentage : null; call.doing = cut(text, 300); return; }
-    const last = call.pieces.at(-1);
-    if (last && last.channel === value.channel) last.text += text;
-    else call.pieces.push({ channel: value.channel, text });
-    call.length += text.length;
+    let last = call.pieces.at(-1);
+    if (!last || last.channel !== value.channel) call.pieces.push((last = { channel: value.channel, text: "" }));
+    const before = last.text.length;
+    last.text = overdrawn(last.text, text);
+    call.length += last.text.length - before;
     while (call.length > MAX_CALL_TEXT) {
       const first = call.pieces[0], gone = Math.min(first.text.length, call.length - MAX_CALL_TEXT);
       first.text = first.text.slice(gone); call.length -= gone; call.gone += gone;
@@ -106,6 +107,12 @@ class Talk {
     for (const call of this.calls.values()) { call.state = "cancelled"; call.version++; }
     this.calls.clear(); this.pending = []; this.writing = false;
   }
+}
+/* what a command draws over is not seen, and its colours are not text */
+function overdrawn(before, text) {
+  if (!before.endsWith("\r") && !/[\r\x1b]/.test(text)) return before + text;
+  const whole = before + text.replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, "");
+  return whole.replace(/\r+\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
 }
 /* a command that says so itself, though its tool did what it should */
 function unwell(value) { return Boolean(value && typeof value === "object" && ((typeof value.exit_code === "number" && value.exit_code !== 0) || value.signal || value.ended_by)); }
