@@ -21,6 +21,9 @@ from typing import Any, Final
 from weakref import WeakSet
 
 _LOOK_S: Final = 0.002
+_LOOKS: Final = 5
+"""At least so many, if there is any time: a busy machine may take all of it for the first one."""
+
 _TURNS: Final = 50
 """Turns of the event loop between two looks."""
 
@@ -48,8 +51,9 @@ async def assert_released(*, grace: float = 1.0) -> AsyncIterator[None]:
     watch.begin()
     try:
         yield
-        deadline = time.monotonic() + grace
-        while (left := watch.left()) and time.monotonic() < deadline:
+        deadline, looks = time.monotonic() + grace, _LOOKS if grace else 0
+        while (left := watch.left()) and (looks > 0 or time.monotonic() < deadline):
+            looks -= 1
             time.sleep(_LOOK_S)  # noqa: ASYNC251  # threads and processes end in real time; the loop's may stand
             # a look may take long where much is alive: closing that needs many turns gets them in few looks
             for _ in range(_TURNS):

@@ -5,7 +5,10 @@ import inspect
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +46,17 @@ async def test_a_stream_that_was_left_early_has_let_go() -> None:
         async for number in rxs.interval(1.0):
             if number == 3:
                 break
+
+
+@virtual_time
+async def test_time_that_a_busy_machine_takes_is_not_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ten_seconds_each = SimpleNamespace(monotonic=count(0, 10).__next__, sleep=time.sleep)
+    monkeypatch.setattr("rxstream.testing.released.time", ten_seconds_each)
+    async with assert_released():
+        async for _ in rxs.interval(1.0):
+            break
 
 
 async def test_a_child_process_that_has_ended_is_not_left() -> None:
