@@ -10,6 +10,7 @@ import asyncio
 import faulthandler
 import gc
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -188,13 +189,31 @@ class LastResort:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell's background: what is started there ignores Ctrl-C, and tests send it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Skips())
     if not config.option.usepdb:
         config.pluginmanager.register(LastResort(config))
 
 
 def pytest_collection_finish() -> None:
-    """What was collected stays to the end: the garbage collector need not look at it again and again."""
+    keep_what_is_there()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    finally:
+        if nextitem is not None and nextitem.path.parent != item.path.parent:
+            keep_what_is_there()
+
+
+def keep_what_is_there() -> None:
+    """It stays to the end: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
 
