@@ -63,6 +63,7 @@ def plugins() -> PluginManager:
     return found
 
 
+@virtual_time
 async def test_an_action_that_streams_is_live_and_gives_its_list(plugins: PluginManager) -> None:
     made = from_action(plugins, "text.words", parallel=True, tags=["mine"])
     assert (made.name, made.description) == ("text_words", "The words of a text.")
