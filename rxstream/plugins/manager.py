@@ -282,6 +282,7 @@ class PluginManager:
         cancellation_token: CancellationToken | None = None,
         idle_timeout: float | None = None,
         total_timeout: float | None = None,
+        buffer_size: int | None = None,
     ) -> Any:
         """The value of `plugin.action`; of one that streams a list of all its elements, or its last.
 
@@ -293,7 +294,13 @@ class PluginManager:
         if isinstance(found, LegacyAction):
             found = found.one_shot()
         made = self._stream(
-            found, params, progress_callback, cancellation_token, idle_timeout, total_timeout, None
+            found,
+            params,
+            progress_callback,
+            cancellation_token,
+            idle_timeout,
+            total_timeout,
+            buffer_size,
         )
         if found.streams and found.description.returns == "last":
             made = made.pipe(ops.default_if_empty(None))

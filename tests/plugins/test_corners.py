@@ -328,3 +328,16 @@ def test_a_callback_that_would_not_be_awaited_and_a_token_that_is_none_are_refus
 def test_a_time_or_a_size_that_is_none_is_refused(plugins: PluginManager, said: Any) -> None:
     with pytest.raises(AuthorError, match=r"is a number|must be above 0"):
         plugins.stream("odd.once", **said)
+
+
+async def test_a_call_takes_what_a_stream_takes(plugins: PluginManager) -> None:
+    token = CancellationToken()
+    called = plugins.call(
+        "odd.once",
+        progress_callback=lambda _: None,
+        cancellation_token=token,
+        idle_timeout=9,
+        total_timeout=9,
+        buffer_size=1,
+    )
+    assert await called == await plugins.call("odd.once")
