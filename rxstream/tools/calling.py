@@ -52,6 +52,8 @@ async def perform(
     """
     try:
         values = tool.check(as_object(arguments))
+        if token is not None:
+            token.check()  # of one that is stopped already nothing is begun
     except RxStreamError as error:
         yield [failure(call_id, tool.name, error)]
         return

@@ -205,6 +205,19 @@ async def test_a_call_that_takes_too_long_is_stopped_and_its_shorter_limit_count
     assert (shown(found), closed) == (".....", [5.0])
 
 
+async def test_of_a_call_that_is_stopped_already_nothing_is_begun() -> None:
+    begun: list[str] = []
+
+    @tool
+    def act() -> None:
+        begun.append("act")
+
+    token = CancellationToken()
+    token.cancel("too late")
+    assert (await error(act, token=token))["message"] == "too late"
+    assert begun == []
+
+
 @virtual_time
 async def test_a_token_ends_a_call_with_its_reason() -> None:
     token = CancellationToken()
