@@ -201,6 +201,7 @@ class TestErrors:
         [
             ('{"name": "p", "name": "q"}', r"p.json: 'name' is said twice"),
             ('{"a":' * 9_000, r"p.json: it is nested too deep"),
+            ('"p"', r"p.json: the file: it has to be a table, an object in JSON"),
             ('{"name": "prüf"}', r"p.json: name: 'prüf' is no name: use letters"),
             (step(after="add"), r"p.json: steps of pipeline 'p' go in a circle: add → add"),
             (step(after="x"), r"p.json: steps\[0\]\) comes after 'x'"),

@@ -166,6 +166,7 @@ class TestTheLimit:
             (lambda: DeadLetters(only="bad"), "bad"),  # type: ignore[arg-type]  # that is the test
             (lambda: DeadLetters(to="out.jsonl"), "go to a sink, not to a str"),  # type: ignore[arg-type]
             (lambda: made(DeadLetters(to=lambda data: 3)).graph.build(), "sink, not to a int"),  # type: ignore[arg-type,return-value]
+            (lambda: made(DeadLetters(to=Even)).graph.build(), "cannot be made: TypeError: Even"),  # type: ignore[arg-type]
         ],
     )
     def test_what_makes_no_sense_is_refused(self, wrong: Any, said: str) -> None:

@@ -132,6 +132,14 @@ def test_the_last_items_beside_a_step_that_failed_are_undone_with_the_others() -
     assert len(data_of(events, "step_complete", "books")) == 1
 
 
+def test_of_two_steps_that_fail_the_first_is_told_and_all_is_undone() -> None:
+    step = Books()
+    made = seats(step, concurrency=1).add(broken).add(broken, name="other")
+    events = events_of(made, SEATS | {"after": 2.5})
+    assert undone(step) == [2, 1]
+    assert "node 'broken'" in events[-1].data["error"]["message"]
+
+
 def test_an_item_that_fell_back_is_undone_by_its_fallback() -> None:
     step, other = Books(2), Books()
     events_of(seats(step, fallback=other).add(broken, after="books"), SEATS)
