@@ -227,7 +227,7 @@ class ChatScreen(App[None]):
             return "replaying"
         if calls := [call.name for call in turn.calls if call.state == "running"]:
             return one_line(", ".join(dict.fromkeys(calls)), 60)
-        return "answering" if turn.tokens else one_line(turn.doing, 60) or "answering"
+        return one_line(turn.doing, 60) or "answering"
 
     # -- what a person does --------------------------------------------------------------------
 

@@ -188,6 +188,7 @@ class Turn:
             self.blocks.append(last)
             self._spoke_at = self._spoke_at or at
         self._characters += len(text)
+        self.doing = ""  # what it waited for has come
         if self._spoke_at is not None:
             passed = at - self._spoke_at
             # the clock was put back, or the process was away

@@ -179,6 +179,15 @@ def test_a_call_that_has_not_begun_is_said_to_wait_and_for_what() -> None:
     assert [block.state for block in blocks] == ["done"] * 5
 
 
+def test_what_it_waits_for_is_told_until_more_comes() -> None:
+    made = turn(token("Half"), ending=None)
+    waits = {"percentage": None, "message": "asking again in 8.0 s: it broke off"}
+    made.apply(event(5, "step_progress", waits))
+    assert made.doing == waits["message"]
+    made.apply(event(6, "step_output", token(" of it")))
+    assert made.doing == ""
+
+
 def test_a_call_that_was_stopped_asks_no_more() -> None:
     made = turn(call("bash"), ending=None)
     made.apply(asks(5, "bash-1"))
