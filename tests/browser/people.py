@@ -76,7 +76,7 @@ async def wait(context: rxs.ToolContext) -> AsyncIterator[str]:
 def assistant():  # type: ignore[no-untyped-def]  # as a user writes it
     """Looks, fails, waits, and stays."""
     lines: list[list[Any]] = [
-        ["Let me ", "look.", call("look", at="x"), call("fail"), "Meanwhile."],
+        ["Let me ", "look.", call("look", at="x"), call("fail"), "Mean", "**while** `x`."],
         ["Now ", "wait.", call("wait")],
         ["Well."],
         ["And on", 3600.0],

@@ -102,11 +102,12 @@ async def test_what_an_agent_does_is_shown_in_its_order_and_steered(
             "Let me look.",
             "look done x is there\nand it is old\n",
             "fail failed no disk",
-            "Meanwhile.",
+            "Meanwhile x.",
             "Now wait.",
             "wait running still here\n",
         ]
         await expect(page.locator(".call[data-state=failed] .gave")).to_have_text("no disk")
+        await expect(said(page).locator("b")).to_have_text("while")
         picture = page.locator(".call[data-state=done] img")
         await expect(picture).to_have_js_property("naturalWidth", 1)
         message = page.get_by_label("Message to agent")

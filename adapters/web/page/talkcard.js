@@ -17,6 +17,9 @@ function paintTalk(card, out) {
   for (const block of talk.blocks) {
     let parts = card.drawn.get(block);
     if (!parts) { parts = BLOCKS[block.kind](block, out); card.drawn.set(block, parts); card.said.append(parts.node); }
+    if (parts.finish && !parts.finished && !(writing && block === talk.blocks.at(-1))) { parts.finished = true; parts.gone = block.gone; parts.paint(); parts.finish(); }
+    if (parts.finished && parts.gone !== block.gone) { parts.gone = block.gone; parts.node.textContent = block.text; }
+    if (parts.finished) continue;
     if (parts.version !== block.version || block.state === "running") { parts.version = block.version; if (parts.paint) parts.paint(); }
   }
   card.said.hidden = !talk.blocks.length && !writing;
@@ -41,7 +44,7 @@ const BLOCKS = {
   text(block) {
     const node = el("div", "said"), [ink, paint] = growing(block);
     node.append(ink);
-    return { node, paint };
+    return { node, paint, finish() { if (block.text.length < 100000) node.replaceChildren(...marked(block.text)); } };
   },
   reasoning(block) {
     const node = el("details", "thought"), title = el("summary"), text = el("div", "plain"), [ink, grow] = growing(block);
@@ -56,6 +59,19 @@ const BLOCKS = {
   note(block) { return { node: el("div", "aside-note" + (block.bad ? " bad" : ""), block.text) }; },
   call(block, out) { return callOf(block, out); },
 };
+/* What of Markdown makes plain text easier to read: code, bold words, headings. Every node is made of text. */
+function marked(text) {
+  return text.split(/^```[^\n]*\n([\s\S]*?)\n```[ \t]*$\n?/m).flatMap((part, i) => {
+    if (i % 2) return [el("pre", "", part)];
+    const nodes = [];
+    let at = 0;
+    for (const found of part.matchAll(/\*\*([^*\n]+)\*\*|`([^`\n]+)`|^#{1,6} +(.+)$/gm)) {
+      nodes.push(part.slice(at, found.index), found[2] === undefined ? el("b", "", found[1] ?? found[3]) : el("code", "", found[2]));
+      at = found.index + found[0].length;
+    }
+    return [...nodes, part.slice(at)];
+  });
+}
 function callOf(block, out) {
   const node = el("div", "call"), fold = el("details"), head = el("summary"), mark = el("span", "mark"), gave = el("span", "gave"), took = el("span", "took num");
   const meter = el("div", "meter"), fill = el("i"), asked = el("pre", "plain asked"), heard = el("pre", "plain heard"), result = el("pre", "plain result"), picture = el("img");
@@ -65,7 +81,7 @@ function callOf(block, out) {
   head.append(mark, el("b", "", cut(block.name, 60)), el("span", "given mono", given(block.given)), gave, took);
   head.addEventListener("click", () => { byHand = true; });
   meter.append(fill); meter.setAttribute("role", "progressbar"); meter.setAttribute("aria-label", "Progress of " + block.name);
-  put(asked, told(block.given) ? "" : pretty(block.given)); asked.hidden = !asked.textContent;
+  put(asked, told(block.given) ? "" : pretty(alone(block.given))); asked.hidden = !asked.textContent;
   heard.tabIndex = 0; heard.setAttribute("aria-label", "Output of " + block.name);
   picture.hidden = true; why.setAttribute("role", "alert");
   fold.append(head, asked, heard, result); node.append(fold, stop, why, meter, picture); node.dataset.call = block.id;
@@ -104,11 +120,15 @@ function told(value) { // whether the line above says all of it
   const values = value && typeof value === "object" ? Object.values(value) : [];
   return values.length === 0 || (values.length === 1 && typeof values[0] === "string" && values[0].length < 60 && !values[0].includes("\n"));
 }
+function alone(value) { // the only argument, if it is a text
+  const values = value && typeof value === "object" && !Array.isArray(value) ? Object.values(value) : [];
+  return values.length === 1 && typeof values[0] === "string" ? values[0] : value;
+}
 function given(value) { // one argument says itself; of several each says its name
   if (value === undefined || value === null) return "";
   if (typeof value !== "object" || Array.isArray(value)) return show(value, 200);
-  const entries = Object.entries(value);
-  return entries.length === 1 && typeof entries[0][1] === "string" ? cut(entries[0][1], 200) : cut(entries.map(([k, v]) => k + "=" + show(v, 80)).join(" "), 200);
+  const only = alone(value);
+  return typeof only === "string" ? cut(only, 200) : cut(Object.entries(value).map(([k, v]) => k + "=" + show(v, 80)).join(" "), 200);
 }
 function outcome(call) {
   if (call.error) return cut(call.error.message || call.error.code || "failed", 200);
