@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from rxstream.plugins import PluginManager
+from rxstream.testing import check_plugin
+
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 
@@ -41,6 +44,19 @@ def test_the_code_of_the_page_works(space: dict[str, Any]) -> None:
     assert asyncio.run(one(space["apart_orders"])) == 2
     assert asyncio.run(one(space["cents"])) == 375
     assert asyncio.run(one(space["whole"])) == 375
+    patterns = PluginManager()
+    patterns.load(space["Patterns"])
+    assert asyncio.run(patterns.call("patterns.pages")) == ["row 3.0", "row 3.1"]
+    assert len(asyncio.run(patterns.call("patterns.lines", {"path": str(PAGE)}))) > 100
+    assert asyncio.run(patterns.call("patterns.counted", {"seconds": 0.05})) > 0
+    assert asyncio.run(patterns.call("patterns.polled"))[-1] == "done"
+    samples: dict[str, Any] = {
+        "pages": {},
+        "lines": {"path": str(PAGE)},
+        "counted": {"seconds": 0.05},
+        "polled": {},
+    }
+    check_plugin(space["Patterns"], samples)
     space["shared"].unload("money")
     assert asyncio.run(one(space["once"])) == "anything done"
     space["test_the_shop_keeps_the_contract"]()
