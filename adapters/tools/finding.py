@@ -16,7 +16,7 @@ from typing import Any, Final
 from rxstream.adapters.tools.confined import Confined, Root, shown
 from rxstream.adapters.tools.ignoring import Globs
 from rxstream.adapters.tools.recognising import marked
-from rxstream.adapters.tools.ripgrep import Candidate, Ripgrep
+from rxstream.adapters.tools.ripgrep import Candidate, Ripgrep, Stuck
 from rxstream.adapters.tools.searching import LINE_BYTES, Hit, Matcher, excerpt, search
 from rxstream.adapters.tools.walking import Found, Walk
 from rxstream.adapters.tools.working import Limits, Page, Watch, Work, counted, sized
@@ -154,11 +154,15 @@ class _Search:
         else:
             paths = [path for path, _ in batch]
             order = {path: index for index, path in enumerate(paths)}
-            named = self._ripgrep.names(paths, folder, self._watch)
-            candidates = [each for each in named if each.path in order]
-            candidates.sort(key=lambda each: (order[each.path], each.number))
-            lines = self._verified(candidates)
-            self._done += sum(size for _, size in batch)
+            try:
+                named = self._ripgrep.names(paths, folder, self._watch)
+                candidates = [each for each in named if each.path in order]
+            except Stuck:
+                lines = self._each(batch)
+            else:
+                candidates.sort(key=lambda each: (order[each.path], each.number))
+                lines = self._verified(candidates)
+                self._done += sum(size for _, size in batch)
         for path, hit in lines:
             if not self._add(path, hit):
                 enough = counted(self._found, "line")

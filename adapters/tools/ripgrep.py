@@ -30,7 +30,13 @@ _OPTIONS: Final = (
 )
 _PIPE_BYTES: Final = 64 * 1024
 _POLL_MS: Final = 50
+_IDLE_POLLS: Final = 20
+"""After so many without output it is looked whether it does anything."""
 _MEMORY: Final = 1 << 30
+
+
+class Stuck(WorldError):
+    """It waits, and not for us: a name has become a FIFO under its hands, at which nobody writes."""
 
 
 class Candidate(NamedTuple):
@@ -61,10 +67,10 @@ class Ripgrep:
             return not watch.late and process.wait() != 2
 
     def names(self, paths: Sequence[str], folder: Confined, watch: Watch) -> Iterator[Candidate]:
-        """Lines of files below an open folder, those of a file in order."""
+        """Lines of files below an open folder, those of a file in order. Raises `Stuck`."""
         arguments = ["--", *(f"./{path}" for path in paths)]
         with self._started(arguments, folder, subprocess.DEVNULL) as process:
-            for path, number, offset in _candidates(process, watch):
+            for path, number, offset in _candidates(process, watch, opening=True):
                 if path:
                     yield Candidate(path.removeprefix("./"), number, offset)
 
@@ -112,29 +118,50 @@ def installed() -> str | None:
     return shutil.which("rg") if os.path.isdir("/proc/self/fd") else None
 
 
-def _read(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[bytes]:
-    """What it prints; nothing now and then, so that somebody can look at the time."""
+def _read(process: subprocess.Popen[bytes], watch: Watch, opening: bool = False) -> Iterator[bytes]:
+    """What it prints; nothing now and then, so that somebody can look at the time.
+
+    Raises `Stuck` when it opens files itself and no longer does anything.
+    """
     assert process.stdout is not None
     fd = process.stdout.fileno()
     poll = select.poll()
     poll.register(fd, select.POLLIN)
+    idle, worked = 0, ""
     while True:
         watch.look()
         if watch.late:
             return
         if not poll.poll(_POLL_MS):
             yield b""
+            idle += 1
+            if opening and idle % _IDLE_POLLS == 0:
+                if (now := _work(process.pid)) == worked:
+                    raise Stuck("ripgrep waits for something that does not come: try again")
+                worked = now
             continue
+        idle = 0
         data = os.read(fd, _PIPE_BYTES)
         if not data:
             return
         yield data
 
 
-def _candidates(process: subprocess.Popen[bytes], watch: Watch) -> Iterator[tuple[str, int, int]]:
+def _work(pid: int) -> str:
+    """What it has done so far: time of the processor, and bytes read."""
+    said = []
+    for name in ("stat", "io"):
+        with suppress(OSError), open(f"/proc/{pid}/{name}") as file:
+            said.append(file.read())
+    return f"{said[0].rpartition(')')[2].split()[11:13]}{said[1:]}" if said else ""
+
+
+def _candidates(
+    process: subprocess.Popen[bytes], watch: Watch, opening: bool = False
+) -> Iterator[tuple[str, int, int]]:
     """Path, number of the line, its offset; an empty path where nothing came."""
     rest = b""
-    for data in _read(process, watch):
+    for data in _read(process, watch, opening):
         if not data:
             yield "", 0, 0
         rest += data

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxstream.adapters.tools.confined import Root
+from rxstream.adapters.tools.ripgrep import Candidate, Ripgrep, installed
 from rxstream.adapters.tools.searching import Matcher
 from rxstream.adapters.tools.working import Watch
 from rxstream.tools import ToolContext
@@ -111,3 +116,31 @@ async def test_of_a_line_as_long_as_a_file_the_beginning_is_searched_and_that_is
     assert said.result["found"] == 0
     assert not said.result["complete"]
     assert "of 1 line only the first MiB was searched" in said.brief
+
+
+def swapped(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the walk is over, a file becomes a pipe at which nobody writes."""
+
+    def names(self: Ripgrep, paths: Sequence[str], *rest: Any) -> Iterator[Candidate]:
+        path = Path(root.path, "b")
+        if path.is_file():
+            path.unlink()
+            os.mkfifo(path)
+        return searched(self, paths, *rest)
+
+    searched = Ripgrep.names
+    monkeypatch.setattr(Ripgrep, "names", names)
+    monkeypatch.setattr("rxstream.adapters.tools.ripgrep._IDLE_POLLS", 2)
+
+
+async def test_a_file_that_becomes_a_pipe_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if installed() is None:
+        pytest.skip("missing: ripgrep, so it was not held up")
+    for name in "abc":
+        (tmp_path / name).write_text("needle\n")
+    swapped(Root(tmp_path), monkeypatch)
+    said = await found(tmp_path, text="needle")
+    assert said.live.split() == ["a", "1:", "needle", "c", "1:", "needle"]
+    assert "1 files or folders could not be read" in said.brief
