@@ -340,7 +340,7 @@ class PluginManager:
         return made
 
     def _action(self, action: str) -> Performable:
-        plugin, dot, name = action.partition(".")
+        plugin, dot, name = action.partition(".") if isinstance(action, str) else ("", "", "")
         if not dot:
             raise UnknownAction(f"{action!r} names no action: say plugin.action")
         # whether it is there is not told to those who may not use it

@@ -20,6 +20,7 @@ from rxstream.plugins import (
     Plugin,
     PluginError,
     PluginManager,
+    UnknownAction,
     action,
     discovery,
 )
@@ -341,3 +342,8 @@ async def test_a_call_takes_what_a_stream_takes(plugins: PluginManager) -> None:
         buffer_size=1,
     )
     assert await called == await plugins.call("odd.once")
+
+
+def test_what_is_no_name_of_an_action_is_said(plugins: PluginManager) -> None:
+    with pytest.raises(UnknownAction, match="3 names no action"):
+        plugins.stream(3)  # type: ignore[arg-type]  # that is wrong
