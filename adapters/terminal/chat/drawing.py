@@ -89,7 +89,7 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def call_line(call: Call, spin: int, width: int) -> RichText:
-    """A call on one line: how it goes, its name, what it was asked."""
+    """A call on one line: how it goes, its name, what it was asked, how it stands, which always fits."""
     line = RichText(no_wrap=True, overflow="ellipsis")
     if call.state == "running":
         line.append(f"{SPINNER[spin % len(SPINNER)]} ", "cyan")
@@ -97,21 +97,27 @@ def call_line(call: Call, spin: int, width: int) -> RichText:
         line.append(f"{_MARKS[call.state]} ", _STYLES[call.state])
     line.append(one_line(call.name, 60), "bold")
     line.append(f" {asked_for(call.arguments)}", "dim")
+    tail = _how_it_stands(call)
+    line.truncate(max(width - tail.cell_len, 10), overflow="ellipsis")
+    line.append_text(tail)
+    return line
+
+
+def _how_it_stands(call: Call) -> RichText:
+    tail = RichText()
     if call.state == "running":
         if call.percentage is not None:
             full = round(_BAR * min(max(call.percentage, 0.0), 100.0) / 100)
-            line.append(f"  {'━' * full}", "cyan")
-            line.append("━" * (_BAR - full), "dim")
-            line.append(f" {call.percentage:.0f} %", "cyan")
+            tail.append(f"  {'━' * full}", "cyan")
+            tail.append("━" * (_BAR - full), "dim")
+            tail.append(f" {call.percentage:.0f} %", "cyan")
         if call.message:
-            line.append(f"  {one_line(call.message, 100)}", "dim")
-    ending = {"waiting": f"waits for {call.waits_for}", "cancelled": "stopped"}.get(call.state, "")
-    ending = one_line(ending or call.outcome, 60)
-    room = max(width - 2 - cell_len(ending), 10) if ending else max(width, 10)
-    line.truncate(room, overflow="ellipsis")
-    if ending:
-        line.append(f"  {ending}", "red" if call.outcome else "yellow")
-    return line
+            tail.append(f"  {one_line(call.message, 40)}", "dim")
+        return tail
+    said = {"waiting": f"waits for {call.waits_for}", "cancelled": "stopped"}.get(call.state, "")
+    if said := one_line(said or call.outcome, 60):
+        tail.append(f"  {said}", "red" if call.outcome else "yellow")
+    return tail
 
 
 def asked_for(arguments: Any) -> str:

@@ -43,7 +43,7 @@ class Choice:
     def message(self) -> str:
         """The question."""
         lines = [
-            one_line(f"{key} {call.name} {asked_for(call.arguments)}", 200)
+            one_line(f"{key} {call.name} {asked_for(call.arguments)}", 90)
             for key, call in self.open.items()
         ]
         return "\n".join(("Stop which of them?", *lines, f"{ALL} all"))

@@ -265,7 +265,8 @@ class CallView(Vertical):
         self._body.display = bool(self._seen)
         # of what was seen coming, only how it failed is told again
         failed = self.call.state == "failed" and not self.call.outcome
-        told = bool(self.call.result) and (not self._seen or failed)
+        unseen = not self._seen and self.call.state != "cancelled"
+        told = bool(self.call.result) and (unseen or failed)
         self._result.display = told or (self._unfolded and bool(self.call.result))
         if self._result.display:
             line = result_line(self.call, 4_000 if self._unfolded else width - 2)

@@ -136,6 +136,15 @@ async def test_a_call_that_waits_and_a_command_that_fails_look_so() -> None:
         await chat.sees("✓ f")
 
 
+async def test_how_far_a_call_is_fits_however_long_it_is() -> None:
+    progress = {**output("bash", "linking"), "channel": "progress", "percentage": 40}
+    script = [call("bash", command="make " * 40), progress, asyncio.Event()]
+    async with chatting(Scripted(script)) as chat:
+        await chat.type("Go")
+        await chat.sees("40 %  linking")
+        await chat.sees("make make")
+
+
 async def test_which_of_several_calls_is_stopped_a_person_says() -> None:
     @rxs.tool(parallel=True)
     async def find(who: str) -> None:
@@ -413,10 +422,10 @@ async def test_text_is_wrapped_again_when_the_window_changes() -> None:
         await chat.type("Why?")
         await chat.sees("word29")
         await chat.pilot.resize_terminal(40, 30)
-        await chat.sees("word29")
+        await until(lambda: max(map(len, chat.text.splitlines())) <= 40)
         shown = chat.screen.query_one(AnswerView)
-        assert shown.size.height >= len(words) // 40
-        assert max(map(len, chat.text.splitlines())) <= 40
+        await until(lambda: shown.size.height >= len(words) // 40)
+        await chat.sees("word29")
 
 
 async def test_a_remark_is_a_line() -> None:
