@@ -224,7 +224,7 @@ def unboxed(
         arguments = limited(words, limits, counted=False)
         return Command(
             group.entering(arguments) if group is not None else arguments,
-            watch,
+            replace(watch, itself=True),
             group=group,
             cwd=folder,
             environment={**_environment(), "HOME": folder or _SCRATCH, **environment, MARK: mark},

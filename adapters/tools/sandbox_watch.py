@@ -44,6 +44,8 @@ class Watch:
     growth: Growth | None = None
     unseen: Unseen | None = None
     spare_disk: int = 0
+    itself: bool = False
+    """Whether the process is the command's own, and counts; else it only waits for the command."""
     every: float = 0.1
     _no_cpu_before: float = field(default=0, init=False)
 
@@ -63,7 +65,7 @@ class Watch:
         cpu = self.cpu > 0 and time.monotonic() >= self._no_cpu_before
         if not (self.memory or self.processes or cpu):
             return None
-        family = descendants(pid)
+        family = descendants(pid, self.itself)
         if self.processes and len(family) > self.processes:
             return "processes"
         if cpu and self._spent(family) > self.cpu:
@@ -87,12 +89,14 @@ def _earliest(cpu: float) -> float:
     return time.monotonic() + max(0.0, cpu) / (os.cpu_count() or 1)
 
 
-def descendants(pid: int) -> list[_Process]:
-    """What the process has started, at any depth."""
+def descendants(pid: int, itself: bool = False) -> list[_Process]:
+    """What the process has started, at any depth, and the process too if wanted."""
     children: dict[int, list[_Process]] = {}
+    found: list[_Process] = []
     for each in _all():
         children.setdefault(each.parent, []).append(each)
-    found: list[_Process] = []
+        if itself and each.pid == pid:
+            found.append(each)
     waiting = [pid]
     while waiting:
         mine = children.pop(waiting.pop(), [])

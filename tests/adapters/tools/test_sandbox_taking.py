@@ -47,6 +47,14 @@ async def test_nor_can_it_ignore_the_end(tmp_path: Path, monkeypatch: pytest.Mon
     assert done.ended.signal == "SIGKILL"
 
 
+async def test_a_command_without_a_sandbox_is_ended_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_groups, "kind", lambda: None)
+    tool = bash(tmp_path, sandbox=None, allow_unsandboxed=True, limits=Limits(cpu_seconds=0.2))
+    assert (await called(tool, command=BURN)).value["ended_by"] == "cpu"
+
+
 async def test_a_lower_limit_of_its_own_is_not_taken_for_ours(tmp_path: Path) -> None:
     done = await ran(tmp_path, "kill -XCPU $$")
     assert (done.ended.ended_by, done.ended.signal) == (None, "SIGXCPU")
