@@ -170,13 +170,17 @@ class Sandbox:
         variables = {**_environment(), **self.environment}
         files = bubblewrap.opened(made, _ACCOUNTS)
         launch = launched([*(() if user is None else user.words), *wall(made.path)])
-        arguments = [
-            *launch,
-            *bubblewrap.apart(made, network=self.network),
+        program, *apart = bubblewrap.apart(made, network=self.network)
+        words = [
+            *apart,
             *files.arguments,  # before the root is closed
             *seen,
             *(word for pair in variables.items() for word in ("--setenv", *pair)),
-            *("--chdir", folder or _SCRATCH, "--"),
+            *("--chdir", folder or _SCRATCH),
+        ]
+        files = bubblewrap.handed(files, words)
+        arguments = [
+            *(*launch, program, *files.arguments, "--"),
             *limited(argv, limits, crashing=not launch),
         ]
         group, watch = _counted(limits, writable, user is not None or os.geteuid() != 0)

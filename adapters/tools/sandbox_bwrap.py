@@ -193,6 +193,15 @@ def opened(made: Bubblewrap, names: Mapping[str, str] | None = None) -> Files:
     return Files(tuple(arguments), tuple(files))
 
 
+def handed(files: Files, words: Iterable[str]) -> Files:
+    """The files, and one more with these words: as arguments everybody on the host could read them.
+
+    Variables are among them. And whoever lists processes inside would see little else.
+    """
+    number = _in_memory(b"".join(os.fsencode(word) + b"\0" for word in words))
+    return Files(("--args", str(number)), (*files.opened, number))
+
+
 def _in_memory(content: bytes) -> int:
     made = os.memfd_create("rxstream")
     os.write(made, content)

@@ -300,6 +300,17 @@ async def test_its_variables_are_those_it_was_given(tmp_path: Path) -> None:
     assert (variables["WORD"], variables["LANG"], variables["HOME"]) == ("given", "C", "/tmp")
 
 
+async def test_nobody_on_the_host_sees_its_variables(tmp_path: Path) -> None:
+    secret = uuid.uuid4().hex
+    box = Sandbox(tmp_path, environment={"SECRET": secret})
+    async with box.start(["bash", "-c", "echo $SECRET; sleep 30"]) as running:
+        assert await running.read() == (1, f"{secret}\n".encode())
+        seen = [word for each in alive(secret) for word in each.cmdline()]
+        running.stop()
+    assert seen != []
+    assert not any(secret in word for word in seen)
+
+
 async def test_it_is_somebody(tmp_path: Path) -> None:
     done = await Sandbox(tmp_path).run(["sh", "-c", "whoami; id -u; hostname"])
     assert done.stdout == "user\n1000\nsandbox\n"
