@@ -3,8 +3,9 @@
 Nothing is walked while the disks lose less room than the command may take, which is asked of the file system
 and costs nothing. When they have lost more, others may have taken it: then the files that changed since the
 command began are counted, also those without a name that it holds open. So a command is found to have
-exceeded its limit only when both say so. A file without a name that no process holds open, but only maps, is
-not found. It must not change anything.
+exceeded its limit only when both say so. A folder that it has hidden since, by its mode or by its depth, is
+taken to hold what is missing. A file without a name that no process holds open, but only maps, is not found.
+It must not change anything.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ class Growth:
         if not self._limit or lost <= self._limit or now < self._no_walk_before:
             return False
         added = 0
-        for size in self._sizes(processes):
-            added += size
-            if added > self._limit:
-                return True
+        try:
+            for size in self._sizes(processes):
+                added += size
+                if added > self._limit:
+                    return True
+        except _Hidden:
+            return True
         after = time.monotonic()
         self._no_walk_before = after + _REST * (after - now)
         return False
@@ -56,7 +60,8 @@ class Growth:
     def _sizes(self, processes: Callable[[], Iterable[int]]) -> Iterator[int]:
         """Of each file that changed, once."""
         seen: set[tuple[int, int]] = set()
-        for found in (*map(_below, self._folders), _nameless(processes())):
+        below = (_below(folder, self._begun) for folder in self._folders)
+        for found in (*below, _nameless(processes())):
             for each in found:
                 key = each.st_dev, each.st_ino
                 if each.st_ctime >= self._begun and key[0] in self._disks and key not in seen:
@@ -64,16 +69,27 @@ class Growth:
                     yield each.st_blocks * _BLOCK
 
 
-def _below(folder: str) -> Iterator[os.stat_result]:
-    waiting = [folder]
+class _Hidden(Exception):
+    """A folder that changed since cannot be looked into."""
+
+
+def _below(folder: str, begun: float) -> Iterator[os.stat_result]:
+    waiting = [(folder, 0.0)]
     while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                with suppress(OSError):  # it is gone
-                    found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(found.st_mode):
-                        waiting.append(entry.path)
-                    yield found
+        path, changed = waiting.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        found = entry.stat(follow_symlinks=False)
+                        if stat.S_ISDIR(found.st_mode):
+                            waiting.append((entry.path, found.st_ctime))
+                        yield found
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if changed >= begun:
+                raise _Hidden from None
 
 
 def _nameless(processes: Iterable[int]) -> Iterator[os.stat_result]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,16 @@ async def test_waiting_takes_none_of_it(tmp_path: Path) -> None:
     assert done.stdout == "done\n"
 
 
+@contextmanager
+def in_folder(path: Path) -> Iterator[None]:
+    before = os.getcwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
 # --- the disk ----------------------------------------------------------------------------------
 
 
@@ -74,6 +86,21 @@ async def test_a_command_adds_no_more_than_its_limit(tmp_path: Path, code: str) 
     done = await ran(tmp_path, code, growth=24 * MIB)
     assert done.ended.ended_by == "growth"
     assert "all" not in done.stdout
+
+
+def test_what_it_hides_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxstream.adapters.tools.sandbox_growth._REST", 0)
+    growth = Growth([str(tmp_path)], 4 * MIB)
+    with (tmp_path / "elsewhere").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 64 * MIB)
+        (tmp_path / "elsewhere").unlink()
+        assert not growth.exceeded(lambda: [])
+        # deeper than a path is long, which is hidden to everybody
+        with in_folder(tmp_path):
+            for _ in range(30):
+                os.mkdir("x" * 200)
+                os.chdir("x" * 200)
+        assert growth.exceeded(lambda: [])
 
 
 async def test_what_it_removes_again_does_not_count(tmp_path: Path) -> None:
