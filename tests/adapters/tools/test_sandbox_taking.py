@@ -62,6 +62,7 @@ async def test_a_lower_limit_of_its_own_is_not_taken_for_ours(tmp_path: Path) ->
     assert (done.ended.ended_by, done.ended.signal) == (None, "SIGXCPU")
 
 
+@pytest.mark.slow  # it waits longer than it may compute
 async def test_waiting_takes_none_of_it(tmp_path: Path) -> None:
     # making a sandbox takes some of it too, on slow machines a good part of a second
     done = await ran(tmp_path, "sleep 1.1; echo done", cpu_seconds=1)
@@ -81,6 +82,14 @@ def in_folder(path: Path) -> Iterator[None]:
 # --- the disk ----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk loses room all the time, whatever others on this machine remove meanwhile."""
+    left = itertools.count(1 << 60, -(1 << 40))
+    monkeypatch.setattr("rxstream.adapters.tools.sandbox_growth._free", lambda folder: next(left))
+
+
+@pytest.mark.usefixtures("lost")
 @pytest.mark.parametrize("code", [MANY, NAMELESS], ids=["files", "nameless"])
 async def test_a_command_adds_no_more_than_its_limit(tmp_path: Path, code: str) -> None:
     done = await ran(tmp_path, code, growth=24 * MIB)
@@ -103,6 +112,7 @@ def test_what_it_hides_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert growth.exceeded(lambda: [])
 
 
+@pytest.mark.usefixtures("lost")
 async def test_what_it_removes_again_does_not_count(tmp_path: Path) -> None:
     code = "for i in 1 2 3; do head -c 16M /dev/zero > x; sleep 0.1; rm x; done; echo all"
     assert (await ran(tmp_path, code, growth=24 * MIB)).stdout == "all\n"
@@ -127,6 +137,7 @@ async def test_a_file_that_grows_too_large_is_told_with_its_limit(tmp_path: Path
     assert (tmp_path / "x").stat().st_size == MIB
 
 
+@pytest.mark.usefixtures("lost")
 @pytest.mark.parametrize(
     ("command", "limits", "said"),
     [
