@@ -80,6 +80,9 @@ class Explorer(Protocol):
 class Stream(Fluent[T_co], Observable[T_co]):
     """An Observable with a name, an operator and inputs."""
 
+    __iter__: ClassVar[None] = None
+    """Else `list(stream)` would ask for `stream[0]`, `stream[1]` and so on for ever; `async for` reads it."""
+
     explorer: ClassVar[Explorer]
     namings: ClassVar[int] = 0
     """How often a stream was named: what was found out of any before may no longer hold."""

@@ -1,5 +1,6 @@
 """Streams as values: names, lineage, reactivex's operators, and where the author wrote them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -107,3 +108,12 @@ def test_a_stream_of_a_stream_is_itself() -> None:
 
 def test_an_operator_shows_its_arguments() -> None:
     assert repr(ops.take(3)) == "take(count=3)"
+
+
+def test_it_is_not_read_by_a_plain_loop() -> None:
+    stream = rxs.of(1, 2)
+    with pytest.raises(TypeError, match="not iterable"):
+        list(stream)  # type: ignore[call-overload]  # that is wrong
+    assert not isinstance(stream, Iterable)
+    with pytest.raises(TypeError):
+        assert 1 in stream  # type: ignore[operator]  # that is wrong
