@@ -58,7 +58,7 @@ class Pipeline:
         self.description = description
         self.streaming = Streaming.of(streaming)
         self.resumable = resumable
-        self.resources = _resources(name, resources or {})
+        self.resources = _resources(f"pipeline {name!r}", resources or {})
         self.slos = _promised(name, slos)
         self.result = result
         """The step whose result is the pipeline's; all that is known if None."""
@@ -138,6 +138,7 @@ class Pipeline:
             raise GraphError(f"step {known!r}: when is a function or a key, not {when!r}")
         if not (each is None or isinstance(each, str)):
             raise GraphError(f"step {known!r}: each is the key of a list, not {each!r}")
+        _resources(f"step {known!r}", made.resources)
         letters = as_dead_letters(known, dead_letters)
         if letters is not None and each is None:
             raise GraphError(f"step {known!r}: dead_letters are for a step with `each`")
@@ -241,11 +242,9 @@ def _names(step: str, after: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _resources(pipeline: str, given: Any) -> dict[str, int]:
+def _resources(what: str, given: Any) -> dict[str, int]:
     if not isinstance(given, Mapping) or not all(map(is_count, given.values())):
-        raise GraphError(
-            f"resources of pipeline {pipeline!r} are whole numbers from 1 by name, not {given!r}"
-        )
+        raise GraphError(f"resources of {what} are whole numbers from 1 by name, not {given!r}")
     return dict(given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,10 @@ class Plain(Step):
 
 class Needs(Plain):
     def __init__(self, what: str) -> None: ...
+
+
+class Greedy(Plain):
+    resources: ClassVar[Any] = {"gpu": "x"}
 
 
 def added(**settings: Any) -> Any:
@@ -49,6 +53,7 @@ def added(**settings: Any) -> Any:
         (lambda: added(concurrency=True), "concurrency is at least 1"),
         (lambda: added(each="x", dead_letters="x"), "most of dead letters"),
         (lambda: added(fallback=3), "is not a step"),
+        (lambda: Pipeline("p").add(Greedy), "resources of step 'greedy' are whole numbers"),
         (lambda: Pipeline("p").add(Needs), "step Needs cannot be made: .* argument: 'what'"),
     ],
 )
