@@ -104,7 +104,7 @@ def compare(folder: Path, shape: Shape, whole: Found) -> list[str]:
     for graph, expected in whole.told.items():
         got = found.told.get(graph)
         if got is not None:
-            complaints += [f"{graph}: {said}" for said in _in_itself(got)]
+            complaints += [f"{graph}: {said}" for said in in_itself(got)]
             complaints += [f"{graph}: {said}" for said in _differences(got, expected, shape)]
     complaints += _unseen(folder, found)
     for name, data in whole.files.items():
@@ -114,7 +114,7 @@ def compare(folder: Path, shape: Shape, whole: Found) -> list[str]:
     return complaints
 
 
-def _in_itself(told: Told) -> Iterator[str]:
+def in_itself(told: Told) -> Iterator[str]:
     """What must hold of every log."""
     if not told.events:
         yield "it has no events"
@@ -126,12 +126,18 @@ def _in_itself(told: Told) -> Iterator[str]:
     ends = [event["event_type"] for event in told.events if event["event_type"] in TERMINAL]
     if len(ends) != 1 or told.events[-1]["event_type"] not in TERMINAL:
         yield f"it has the ends {ends}, and its last event is {told.events[-1]['event_type']}"
-    if len(told.of_type("pipeline_start")) != 1 or told.events[0]["event_type"] != "pipeline_start":
+    starts = told.of_type("pipeline_start")
+    if len(starts) != 1 or next(e for e in told.events if not _waits_in_line(e)) != starts[0]:
         yield "it does not begin with its start, or has more than one"
     if told.record.ended_at is None:
         yield f"it has ended and its record says {told.record.status}"
     if any(event["execution_id"] != told.record.execution_id for event in told.events):
         yield "it has events of another execution"
+
+
+def _waits_in_line(event: Event) -> bool:
+    """Whether it tells of a place in the queue, as whoever waits for a while is told."""
+    return bool(event["event_type"] == "step_progress" and event["data"]["status"] == "queued")
 
 
 def _differences(got: Told, expected: Told, shape: Shape) -> Iterator[str]:

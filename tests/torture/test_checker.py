@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from rxstream.adapters.logs import digests
 from rxstream.adapters.logs.rows import time_of
-from tests.torture.checker import Found, compare, find
+from tests.torture.checker import Found, compare, find, in_itself
 from tests.torture.life import LOG, Order
 from tests.torture.shapes import SHAPES, graphs, obstacles
 from tests.torture.zygote import Zygote
@@ -75,6 +76,7 @@ CHANGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
         lambda lines: [*lines[:50], lines[51], lines[50], *lines[52:]],
         "number 51 is 52",
     ),
+    "no start": (lambda lines: lines[1:], "it does not begin with its start"),
     "no end": (lambda lines: lines[:-1], "it has the ends []"),
     "two ends": (lambda lines: [*lines, lines[-1]], "it has the ends ['pipeline_error', "),
     "an event that a client saw otherwise": (
@@ -86,6 +88,16 @@ CHANGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
         "step_error",
     ),
 }
+
+
+def test_a_place_in_the_line_may_be_told_before_the_start(whole: Found) -> None:
+    """As it is where a life takes so long that who waits is told."""
+    told = whole.told["failing"]
+    waits = told.events[0] | {"event_type": "step_progress", "data": {"status": "queued"}}
+    events = [e | {"sequence": number} for number, e in enumerate([waits, *told.events], 1)]
+    assert [*in_itself(replace(told, events=events))] == []
+    events[0]["data"] = {"status": None}
+    assert [*in_itself(replace(told, events=events))] != []
 
 
 @pytest.mark.parametrize("name", CHANGES)
