@@ -212,12 +212,12 @@ def interview() -> Any:
 
 
 async def _hurry(_: int) -> Any:
-    return await rxstream.ask(str, "quick!", timeout=0.5)
+    return await rxstream.ask(str, "quick!", timeout=2)
 
 
 @rxstream.graph
 def hurry() -> Any:
-    """Asks, and waits for half a second."""
+    """Asks, and waits for two seconds."""
     return rxstream.of(1).map_async(_hurry).named("hurry")
 
 
