@@ -105,8 +105,10 @@ def chat(
     question = _question()
     if jsonl:
         with stdout.reserved() as descriptor:
-            return interruption.run(_answer(session, question, descriptor, jsonl=True))
-    return interruption.run(_answer(session, question, stdout.STDOUT, jsonl=False))
+            return interruption.run(
+                _answer(session, question, descriptor, asking.check, jsonl=True)
+            )
+    return interruption.run(_answer(session, question, stdout.STDOUT, asking.check, jsonl=False))
 
 
 def _resumed(store: Store, chat_id: str) -> Path:
@@ -147,6 +149,13 @@ async def _converse(
         if not given:
             asking.check(session.model)
         await session.__aenter__()
+    try:
+        _check_unfinished(session, asking.check)
+    except RxStreamError as error:
+        await session.__aexit__(None, None, None)
+        raise failure.Failure(
+            f"an answer was not finished and cannot go on: {error.message} (--new begins another chat)"
+        ) from error
     screen = ChatScreen(
         session,
         History(state_folder() / "chat_history"),
@@ -174,6 +183,12 @@ async def _unfinished(store: Store, opened: Opened) -> Session | None:
                     return session
                 await session.__aexit__(None, None, None)
     return None
+
+
+def _check_unfinished(session: Session, check: Callable[[str], None]) -> None:
+    """Raise why an answer that was not finished cannot go on now, so that it can later: a missing key."""
+    if session.unfinished is not None:
+        check(session.unfinished.model)
 
 
 async def _was_cut_off(path: Path) -> bool:
@@ -221,7 +236,14 @@ def _question() -> str:
         ) from None
 
 
-async def _answer(session: Session, question: str, descriptor: int, *, jsonl: bool) -> int:
+async def _answer(
+    session: Session,
+    question: str,
+    descriptor: int,
+    check: Callable[[str], None],
+    *,
+    jsonl: bool,
+) -> int:
     from rxstream.adapters.terminal.outlet import Outlet
 
     outlet = Outlet(descriptor)
@@ -229,7 +251,7 @@ async def _answer(session: Session, question: str, descriptor: int, *, jsonl: bo
     session.changed = news.set
     try:
         async with session:
-            turn = await _begin(session, question)
+            turn = await _begin(session, question, check)
             teller = _Elements(session, turn) if jsonl else _Text(turn, descriptor)
             while True:
                 news.clear()
@@ -249,10 +271,13 @@ async def _answer(session: Session, question: str, descriptor: int, *, jsonl: bo
     return failure.FAILED
 
 
-async def _begin(session: Session, question: str) -> Turn:
+async def _begin(
+    session: Session, question: str, check: Callable[[str], None] = lambda model: None
+) -> Turn:
     """Ask, or go on with what was not finished."""
     unfinished = session.unfinished
     if unfinished is not None and question in ("", unfinished.question):
+        _check_unfinished(session, check)
         failure.tell("rxstream: the last answer was not finished: going on with it")
         return await session.go_on()
     if not question:

@@ -258,6 +258,26 @@ async def test_another_question_leaves_what_was_cut_off_as_it_is(tmp_path: Path)
         assert told[1].startswith("0 ")
 
 
+async def test_what_cannot_go_on_for_want_of_a_key_can_later(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with Session(path, Counting(20, 0.02), "openai:m") as session:
+        turn = session.ask("Count")
+        await until(lambda: turn.text)
+        assert session._execution is not None
+        assert await session._execution.suspend()
+
+    def without(model: str) -> None:
+        raise MissingExtra(f"{model} lacks a key")
+
+    async with Session(path, Counting(20)) as session:
+        with pytest.raises(MissingExtra, match="openai:m lacks a key"):
+            await _begin(session, "", without)
+    async with Session(path, Counting(20)) as session:
+        turn = await _begin(session, "")
+        await session.wait()
+        assert turn.text.split() == [str(number) for number in range(20)]
+
+
 async def test_a_chat_that_was_cut_off_is_found_unless_somebody_has_it_open(
     tmp_path: Path,
 ) -> None:
