@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -39,11 +41,14 @@ def browser(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The address of one browser for all tests: starting it costs more than most of them."""
     folder = tmp_path_factory.mktemp("browser")
     command = [browser_path, *parts.BROWSER, f"--user-data-dir={folder}", "about:blank"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+    # some systems start it by a script, whose end alone would leave the browser behind
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as running:
         try:
             yield _address(running, folder / "DevToolsActivePort")
         finally:
-            running.terminate()
+            os.killpg(running.pid, signal.SIGKILL)
 
 
 def _address(running: subprocess.Popen[bytes], told: Path) -> str:
