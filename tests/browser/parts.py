@@ -18,7 +18,7 @@ from rxstream.graph import Graph
 FEED: asyncio.Queue[Any]
 """What `talk` emits next; None ends it, an exception fails it."""
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 SETTINGS = Settings(close_timeout=0.2, write_timeout=2.0)
 
@@ -205,7 +205,7 @@ async def window(address: str) -> AsyncIterator[Window]:
 # -- what a person sees -------------------------------------------------------------------------
 
 
-async def sees(page: Page, where: str, what: str, seconds: float = 20.0) -> None:
+async def sees(page: Page, where: str, what: str, seconds: float = 60.0) -> None:
     await expect(page.locator(where)).to_have_text(what, timeout=seconds * 1_000)
 
 
@@ -213,7 +213,7 @@ async def text_of_talk(page: Page) -> str:
     return await page.locator('[data-output="answer"] .said').text_content() or ""
 
 
-async def until(condition: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 25.0) -> None:
+async def until(condition: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110  # what a browser shows cannot be awaited
             await asyncio.sleep(0.02)

@@ -111,7 +111,7 @@ async def test_cut_connections_lose_nothing(
     wire.blocked = blocked
     execution = await started(engine, WORDS[0])
     page = await window.open(wire.url)
-    await sees(page, "#link", name, 20)
+    await sees(page, "#link", name)
     chance = random.Random(1)
     for i, word in enumerate(WORDS[1:], 1):
         say(word)
@@ -212,8 +212,8 @@ async def test_many_events_stay_few_in_the_document(
 ) -> None:
     execution = await engine.start(parts.numbers, {"n": 24_000})
     page = await window.open(wire.url)
-    await sees(page, "#status", "completed", 30)
-    await sees(page, "#count", "24,004 events", 40)
+    await sees(page, "#status", "completed")
+    await sees(page, "#count", "24,004 events")
     assert await page.locator("#rows .ev").count() < 60
     assert await page.evaluate("run.events.length") <= 22_000
     await expect(page.locator("#events-note")).to_contain_text("no longer held here")
