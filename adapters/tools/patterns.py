@@ -4,6 +4,10 @@ The rules are those of `gitignore(5)`, and where it leaves a question those of g
 byte of a name, a class of characters that is not closed matches nothing, `**` is special only between
 slashes. So names are compared as bytes, written as text in Latin-1. Must not know files, nor whether a match
 leaves something out.
+
+`pathspec` knows most of it and is not used: what names a folder names all that is below it there, so that in
+the usual list of what is wanted (`*`, `!*/`, `!docs`) a folder's name brought back everything in it; and it
+has other classes, and characters for bytes.
 """
 
 from __future__ import annotations
