@@ -49,6 +49,16 @@ def publishing():  # type: ignore[no-untyped-def]  # as a user writes it
     return rxs.of("it").map_async(agreed).named("gate")
 
 
+class Choosing(rxs.Step):
+    name = "choosing"
+
+    async def run(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {"chosen": await self.ask(Literal["ship", "hold"], "what now?"), "rows": 1790}
+
+
+shipping = rxs.Pipeline("shipping").add(Choosing)
+
+
 @rxs.tool
 async def look(at: str) -> AsyncIterator[Any]:
     """Look at something."""

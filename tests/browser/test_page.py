@@ -76,6 +76,8 @@ async def test_an_answer_that_begins_anew_is_shown_from_its_beginning(
     await started(engine, "Twice ", "upon ")
     page = await window.open(wire.url)
     await shows(page, "Twice upon ")
+    say({"type": "reasoning", "text": "not so"})
+    await sees(page, ".thought summary", "thoughts · 6 characters")
     say({"type": "restarted", "message": "the model said something else"}, "Once ")
     await shows(page, "Once ")
 

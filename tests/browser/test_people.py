@@ -90,6 +90,17 @@ async def test_a_question_outlives_the_server_and_is_answered_with_a_click(
         assert await engine.execution(execution.id).result() == "yes"
 
 
+async def test_one_of_a_few_choices_is_a_button_and_the_result_of_a_pipeline_is_shown(
+    asking: Engine, window: Window
+) -> None:
+    await asking.start(people.shipping.graph)
+    async with parts.served(asking) as url:
+        page = await window.open(url)
+        await page.get_by_role("button", name="hold").click()
+        await sees(page, "#status", "completed")
+        await expect(page.locator("#result .now")).to_have_text(["hold", "1,790"])
+
+
 async def test_what_an_agent_does_is_shown_in_its_order_and_steered(
     asking: Engine, window: Window
 ) -> None:
