@@ -68,19 +68,29 @@ class CallView:
         """Its result is there."""
         self.ended = at
         error, result = element.get("error"), element.get("result")
-        code = result.get("exit_code") if isinstance(result, Mapping) else None
         if isinstance(error, Mapping):
             self.state = "cancelled" if error.get("code") == "cancelled" else "failed"
             self.gave = str(error.get("message") or error.get("code") or "failed")
-        elif code is not None and code != 0:
-            self.state, self.gave = "failed", f"exit code {code}"
+        elif failed := how_it_failed(result):
+            self.state, self.gave = "failed", failed
         else:
             self.state = "done"
-            self.gave = "" if code == 0 else _words(element.get("brief"), result)
+            well = isinstance(result, Mapping) and result.get("exit_code") == 0
+            self.gave = "" if well else _words(element.get("brief"), result)
 
     def give_up(self, at: float) -> None:
         """The run has ended, and it with it."""
         self.ended, self.state = at, "cancelled"
+
+
+def how_it_failed(result: Any) -> str:
+    """In a few words, of a result that says itself that what was wanted failed: a command's."""
+    if not isinstance(result, Mapping):
+        return ""
+    if isinstance(reason := result.get("ended_by"), str):
+        return "it was cancelled" if reason == "cancelled" else f"ended by its limit of {reason}"
+    code = result.get("exit_code")
+    return f"exit code {code}" if isinstance(code, int) and code else ""
 
 
 class Calls:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
+from rxstream.adapters.terminal.calls import how_it_failed
 from rxstream.adapters.terminal.chat.blocks import Block, Call, Note, Request, Text
 from rxstream.adapters.terminal.chat.toolbox import SIDE_BY_SIDE
 from rxstream.events import EventType, StreamEvent
@@ -294,16 +295,6 @@ class Turn:
         self.requests.clear()
         self.doing, self.percentage = "", None
         self.seconds = None if duration_ms is None else duration_ms / 1_000
-
-
-def how_it_failed(result: Any) -> str:
-    """In a few words, of a result that says itself that what was wanted failed: a command's."""
-    if not isinstance(result, Mapping):
-        return ""
-    if isinstance(reason := result.get("ended_by"), str):
-        return "it was cancelled" if reason == "cancelled" else f"ended by its limit of {reason}"
-    code = result.get("exit_code")
-    return f"exit code {code}" if isinstance(code, int) and code else ""
 
 
 def _without_place(message: str) -> str:
