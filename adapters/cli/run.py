@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
+import orjson
 
 from rxstream.adapters.cli import amounts, failure, logs, parameters, show, stdout, target
 from rxstream.adapters.cli.interruption import interruption
@@ -16,6 +17,7 @@ from rxstream.adapters.cli.interruption import interruption
 if TYPE_CHECKING:
     from rxstream.adapters.cli.asking import Asking
     from rxstream.engine import Engine, Execution
+    from rxstream.errors import LogError
     from rxstream.events import StreamEvent
     from rxstream.graph import BoundGraph
     from rxstream.log import EventLog, Reader
@@ -72,6 +74,7 @@ async def _run(
     from rxstream.adapters.cli.answerable import Here
     from rxstream.adapters.cli.asking import Asking
     from rxstream.engine import Engine
+    from rxstream.errors import LogError
 
     # it serves no graph, so that what others left in the log is left to them
     async with Engine(log_path, resources=there) as engine:
@@ -83,12 +86,26 @@ async def _run(
         display = show.choose(json_to, partial(_far_behind, engine.log))
         nodes = execution.plan.nodes
         display.begin(node.id for node in nodes if node.told and not node.spec.quiet)
-        async with display, Asking(Here(execution), display) as asking:
-            terminal = await follow(engine, execution, display, asking)
+        try:
+            async with display, Asking(Here(execution), display) as asking:
+                terminal = await follow(engine, execution, display, asking)
+        except LogError as error:
+            return await unrecorded(execution, error, tell_result=display.tells_result)
         found = execution.statistics().bottleneck
         if found is not None and display.tells_result:
             show.tell_bottleneck(str(found), found.blocked_s)
     return show.conclude(terminal, tell_result=display.tells_result)
+
+
+async def unrecorded(execution: Execution, error: LogError, *, tell_result: bool) -> int:
+    """Print the result of a pipeline whose log took no more. Raises the error where there is none."""
+    await execution.wait()
+    if execution.status != "completed":
+        raise error
+    failure.say(f"done, but not recorded: {error.message}")
+    if tell_result:
+        print(orjson.dumps(execution.record.result).decode(), flush=True)
+    return 0
 
 
 async def _left_over(engine: Engine, bound: BoundGraph) -> Execution | None:
