@@ -177,7 +177,10 @@ def merge(known: dict[str, Any], changes: tuple[bool, dict[str, Any], list[str]]
 
 async def settled() -> None:
     """Let what is ready run."""
+    ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]  # asyncio's own, as in `clock`
     for _ in range(8):
+        if not ready:
+            return
         await asyncio.sleep(0)
 
 
