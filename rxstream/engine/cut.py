@@ -29,7 +29,7 @@ from rxstream.engine.island import Port, Stage
 from rxstream.engine.op import Op
 from rxstream.engine.region import Inlet
 from rxstream.engine.statistics import NodeCounters, NodeState
-from rxstream.errors import blame
+from rxstream.errors import RxStreamError, WorldError, blame
 from rxstream.graph.plan import Node
 from rxstream.log.contract import Delta
 from rxstream.statecodec import NotStorable
@@ -271,7 +271,7 @@ class Cut:
                 if life.closed or life.state in ("completed", "failed"):
                     ended.add(node_id)
             unit, stage = by_node.get(node_id), stages.get(node_id)
-            with _blaming(node):
+            with _reading(node):
                 if unit is not None:
                     _restore_unit(unit, stored, parts, life is not None and life.closed)
                 elif stage is not None:
@@ -367,6 +367,24 @@ def _blaming(node: Node) -> Iterator[None]:
         if isinstance(error, NotStorable):
             error.message = f"the state of {node.id!r} cannot be stored: {error.message}"
         raise
+
+
+@contextmanager
+def _reading(node: Node) -> Iterator[None]:
+    """Say of a state that is not as the node's code knows it whose it is, and what to do."""
+    try:
+        with _blaming(node):
+            yield
+    except RxStreamError:
+        raise
+    except Exception as error:
+        raise WorldError(
+            f"what {node.id!r} stored cannot be read back ({type(error).__name__}: {str(error)[:200]}): "
+            "its code or rxstream has changed since it was stored, so start it anew",
+            code="bad_state",
+            node=node.id,
+            where=node.where,
+        ) from error
 
 
 def _island(port: Port, runtime: Runtime) -> Iterator[Member | Inlet | Root]:

@@ -13,7 +13,8 @@ import pytest
 import rxstream as rxs
 from rxstream.engine.keeping import SELF
 from rxstream.engine.resuming import CannotResume
-from rxstream.errors import AlreadyEnded, AuthorError, LogError, UnknownGraph
+from rxstream.engine.sources import TaskUnit
+from rxstream.errors import AlreadyEnded, AuthorError, LogError, UnknownGraph, WorldError
 from rxstream.sink import Sink
 from rxstream.testing import JournalLog, run, virtual_time
 from tests.engine.crashing import Ticks, ticks
@@ -113,6 +114,22 @@ class TestTakingOver:
             assert record.error is not None
             assert record.error["code"] == "graph_changed"
             assert "new: map_1; changed: total" in record.error["message"]
+
+    @virtual_time
+    async def test_a_state_that_the_code_does_not_know_any_more_is_told(self) -> None:
+        journal, whole = await lived(totals)
+
+        def older(self: TaskUnit, state: Any) -> None:
+            _, _ = state
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(TaskUnit, "restore", older)
+            async with rxs.Engine(died(journal, 9), graphs=[totals]) as engine:
+                with pytest.raises(
+                    WorldError, match=r"cannot be read back .*start it anew"
+                ) as caught:
+                    await engine.execution(whole.id).result()
+        assert caught.value.code == "bad_state"
 
     @virtual_time
     async def test_a_graph_that_takes_other_parameters_is_ended(self) -> None:
