@@ -148,6 +148,8 @@ class Life:
         except Exception as error:
             self.settle(error)
         error_or_none = await self._settled
+        self.runtime.dispose()  # which tells the ends of nodes that were closed by it
+        self.recorder.hold(False)
         await self.runtime.close(min(CLOSE_S, self._patience))
         return self._ended_with(error_or_none)
 
@@ -187,6 +189,7 @@ class Life:
             self._settled.set_result(error)
             if hasattr(self, "runtime"):
                 self.runtime.ended = True
+                self.recorder.hold(True)
                 if self.runtime.cut is not None:
                     self.recorder.changed()
 

@@ -71,6 +71,7 @@ class Recorder:
         """Somebody waits until what changed is stored."""
         self._quiet: asyncio.TimerHandle | None = None
         self._closing = False
+        self._held = False
         self._idle: asyncio.Future[None] | None = None
         self._retry_since: float | None = None
         self._retry_budget = _RETRY_BUDGET_S
@@ -240,8 +241,13 @@ class Recorder:
         if self._changed and not self._closing and self._under_way is None and self._timer is None:
             self._commit_pending()
 
+    def hold(self, held: bool) -> None:
+        """Begin no commit until it is let go: a crash behind it would find an end that is told in part."""
+        self._held = held
+        self._schedule()
+
     def _schedule(self) -> None:
-        if self._under_way is not None or self._timer is not None:
+        if self._under_way is not None or self._timer is not None or self._held:
             return
         if not self._pending and not self._wanted:
             return
@@ -258,7 +264,8 @@ class Recorder:
 
     def _commit_pending(self) -> None:
         self._timer = None
-        self._begin(self._commit())
+        if not self._held:
+            self._begin(self._commit())
 
     def _commit(self, record: ExecutionRecord | None = None) -> Commit:
         """All that is pending, and what has changed by now."""

@@ -80,6 +80,12 @@ class TestShapes:
 
         assert crashed(g) > 9
 
+    def test_what_the_end_closes_is_told_with_it(self) -> None:
+        def g() -> Any:
+            return rxs.concat(ticks(6, 0.02), rxs.range(5)).take(8)
+
+        assert crashed(g) > 9
+
     def test_one_after_the_other(self) -> None:
         def g() -> Any:
             return rxs.concat(ticks(6), ticks(6, 0.002).map(lambda n: n + 100), rxs.range(5)).take(
