@@ -13,6 +13,7 @@ from tests.shipped import IMPORTS, MODULES, NAMES
 
 LAYERS = [
     ["_early"],
+    ["numbers"],
     ["errors"],
     ["added"],
     ["codec"],

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rxstream.engine.scheduling import Request
 from rxstream.errors import InvalidParameters
 from rxstream.log.contract import ExecutionRecord
+from rxstream.numbers import is_count
 
 MAX_USER: Final = 200
 """Characters a user's name may have."""
@@ -116,7 +117,7 @@ def unavailable(amounts: Mapping[Any, Any], totals: Mapping[str, int]) -> str | 
     for name, amount in amounts.items():
         if name not in totals:
             return f"no resource is named {str(name)[:80]!r}: there is {listed(totals)}"
-        if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:
+        if not is_count(amount):
             return f"{name} is {str(amount)[:40]}: it must be a whole number from 1"
         if amount > totals[name]:
             return f"{amount} {name} can never be had: there is {listed(totals)}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rxstream.errors import AuthorError
 from rxstream.models.contract import Message
+from rxstream.numbers import is_number
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 
@@ -30,15 +31,15 @@ def messages_given(
 
 def limits_given(max_tokens: int | None, temperature: float | None) -> None:
     """Raise `AuthorError` for a length or a temperature of answers that is none."""
-    if max_tokens is not None and not (_number(max_tokens) and max_tokens >= 1):
+    if max_tokens is not None and not (is_number(max_tokens) and 1 <= max_tokens < math.inf):
         raise AuthorError(f"max_tokens is at least 1, or None, not {_short(max_tokens)}")
-    if temperature is not None and not (_number(temperature) and temperature >= 0):
+    if temperature is not None and not (is_number(temperature) and 0 <= temperature < math.inf):
         raise AuthorError(f"temperature is at least 0, or None, not {_short(temperature)}")
 
 
 def seconds_given(name: str, seconds: float | None) -> None:
     """Raise `AuthorError` for a time that is none."""
-    if seconds is not None and not (_number(seconds) and seconds > 0):
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < math.inf):
         raise AuthorError(f"{name} is a number of seconds above 0, or None, not {_short(seconds)}")
 
 
@@ -54,10 +55,6 @@ def _message(given: Any, place: int) -> Message:
     if given["role"] == "user" and empty:
         raise AuthorError(f"message {place} of the user is empty: say something, or leave it out")
     return dict(given)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _a(value: Any) -> str:

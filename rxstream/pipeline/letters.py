@@ -15,11 +15,11 @@ from typing_extensions import TypedDict
 
 from rxstream.errors import ErrorData, GraphError, RxStreamError, classify
 from rxstream.failures import Failure, checked, classify_failure
+from rxstream.numbers import is_count, is_number
 from rxstream.operator import Operator
 from rxstream.operators._refusing import no_twin
 from rxstream.operators._selecting import Half
 from rxstream.operators._spec import native
-from rxstream.pipeline.policy import is_count, is_number
 from rxstream.sink import Sink
 from rxstream.stream import Stream
 

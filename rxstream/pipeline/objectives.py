@@ -19,7 +19,7 @@ from typing import Any, Final
 from rxstream.errors import GraphError
 from rxstream.events import EventType
 from rxstream.log import EventLog
-from rxstream.pipeline.policy import is_count, is_number
+from rxstream.numbers import is_count, is_number
 from rxstream.pipeline.reliability import Reliability
 
 _SHARES: Final = ("SR", "CR", "asked")

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from rxstream.errors import GraphError
 from rxstream.graph import Graph
+from rxstream.numbers import is_count, is_number
 from rxstream.pipeline.drawing import NO_FALLBACK, Added, drawn
 from rxstream.pipeline.letters import DeadLetters, as_dead_letters
 from rxstream.pipeline.objectives import SLO, Objectives
-from rxstream.pipeline.policy import ONCE, Retry, Streaming, is_count, is_number
+from rxstream.pipeline.policy import ONCE, Retry, Streaming
 from rxstream.pipeline.settings import When
 from rxstream.pipeline.step import as_step, name_of
 from rxstream.stream import Stream, author_line, check_name

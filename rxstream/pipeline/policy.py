@@ -10,19 +10,10 @@ from typing import Any, Final
 
 from rxstream.errors import GraphError
 from rxstream.failures import Budget, Failure, checked
+from rxstream.numbers import is_count, is_number
 from rxstream.operators._backoff import JITTERS, Backoff, Jitter
 
 _RANDOM: Final = Random()
-
-
-def is_count(value: object) -> bool:
-    """Whether it is a whole number from 1."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def is_number(value: object) -> bool:
-    """Whether it is a number; a truth is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from typing import Any, ClassVar, Final, Self
 from rxstream.errors import AuthorError
 from rxstream.events import TERMINAL, EventType, StreamEvent
 from rxstream.log import EventLog
+from rxstream.numbers import is_number
 from rxstream.pipeline.durations import MOST_DURATIONS, Durations, Spread
-from rxstream.pipeline.policy import is_number
 from rxstream.sink import Sink, Write
 from rxstream.source import Port
 

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rxstream.errors import GraphError
 from rxstream.graph.params import Parameters
+from rxstream.numbers import is_count
 from rxstream.plugins.errors import PluginError
 from rxstream.plugins.running import ActionContext
 
@@ -158,7 +159,7 @@ class Action:
                 "be run again"
             )
         for resource, amount in declared.resources.items():
-            if isinstance(amount, bool) or not isinstance(amount, int) or amount < 1:
+            if not is_count(amount):
                 raise PluginError(
                     f"{what} needs {amount!r} of {resource}: it must be a whole number from 1"
                 )
