@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+import rxstream as rxs
 from rxstream import Engine
 from tests.adapters.web import parts
 
@@ -15,6 +16,19 @@ from tests.adapters.web import parts
 async def engine() -> AsyncIterator[Engine]:
     async with Engine(graphs=parts.GRAPHS, grace_s=0.05) as opened:
         yield opened
+
+
+async def approved(text: str) -> str:
+    return "yes" if await rxs.ask(bool, f"publish {text}?") else "no"
+
+
+@pytest.fixture
+async def asking(engine: Engine) -> rxs.Execution:
+    """One that waits for a yes."""
+    graph = rxs.Graph(lambda: rxs.of("it").map_async(approved).named("gate"), "publishing")
+    execution = await engine.start(graph)
+    await parts.until(lambda: execution.status == "waiting")
+    return execution
 
 
 @pytest.fixture

@@ -26,22 +26,10 @@ def test_what_the_documents_answer_with(capsys: pytest.CaptureFixture[str]) -> N
     assert "published" in capsys.readouterr().out
 
 
-async def approved(text: str) -> str:
-    return "yes" if await rxs.ask(bool, f"publish {text}?") else "no"
-
-
 @pytest.fixture
 async def session(url: str, http: Http) -> AsyncIterator[Session]:
     async with connected(http, url) as opened:
         yield opened
-
-
-@pytest.fixture
-async def asking(engine: Engine) -> rxs.Execution:
-    graph = rxs.Graph(lambda: rxs.of("it").map_async(approved).named("gate"), "publishing")
-    execution = await engine.start(graph)
-    await parts.until(lambda: execution.status == "waiting")
-    return execution
 
 
 async def said(ws: aiohttp.ClientWebSocketResponse, **message: Any) -> dict[str, Any]:

@@ -15,18 +15,6 @@ from tests.agent.scripted import Scripted
 Http = aiohttp.ClientSession
 
 
-async def approved(text: str) -> str:
-    return "yes" if await rxs.ask(bool, f"publish {text}?") else "no"
-
-
-@pytest.fixture
-async def asking(engine: Engine) -> rxs.Execution:
-    graph = rxs.Graph(lambda: rxs.of("it").map_async(approved).named("gate"), "publishing")
-    execution = await engine.start(graph)
-    await parts.until(lambda: execution.status == "waiting")
-    return execution
-
-
 async def told(http: Http, url: str, execution: rxs.Execution) -> Any:
     async with http.get(f"{url}/api/executions/{execution.id}") as response:
         return await response.json()
