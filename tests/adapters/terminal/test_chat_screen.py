@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -286,18 +286,17 @@ async def test_a_key_that_was_on_its_way_is_no_answer_and_a_long_question_can_be
         await chat.sees("line 29.")
 
 
-async def test_what_was_to_come_next_is_typed_again_when_the_answer_is_stopped() -> None:
-    async with chatting(Scripted([token("One."), asyncio.Event()])) as chat:
-        await chat.type("First")
-        await chat.sees("One.")
-        await chat.type("Second")
-        await chat.sees("1 next")
-        await chat.pilot.press("escape")
-        await until(lambda: chat.screen.query_one(Prompt).text == "Second")
-
-
-async def test_what_was_to_join_is_typed_again_when_the_answer_is_stopped() -> None:
-    async with chatting(Asking(Says([token("One."), asyncio.Event(), done()]))) as chat:
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(lambda: Scripted([token("One."), asyncio.Event()]), id="to come next"),
+        pytest.param(lambda: Asking(Says([token("One."), asyncio.Event(), done()])), id="to join"),
+    ],
+)
+async def test_what_waits_for_its_turn_is_typed_again_when_the_answer_is_stopped(
+    model: Callable[[], Any],
+) -> None:
+    async with chatting(model()) as chat:
         await chat.type("First")
         await chat.sees("One.")
         await chat.type("Second")
