@@ -8,6 +8,7 @@ from typing import Any
 
 import rxstream as rxs
 from rxstream.source import Source, SourcePort
+from rxstream.testing import JournalLog
 
 
 class Ticks(Source[int]):
@@ -33,6 +34,28 @@ class Ticks(Source[int]):
 
 def ticks(count: int, apart: float = 0.003, batch: int = 1) -> rxs.Stream[int]:
     return rxs.source(Ticks(count, apart, batch))
+
+
+@rxs.graph
+def totals(count: int = 30) -> Any:
+    """A running total."""
+    return ticks(count).scan(lambda a, b: a + b, 0).named("total")
+
+
+def died(journal: JournalLog, after: int) -> JournalLog:
+    """What another process finds when the first died after so many commits."""
+    return JournalLog(journal.commits[:after], journal.epoch)
+
+
+async def lived(graph: Any, **params: Any) -> tuple[JournalLog, rxs.Execution]:
+    """A whole run, with every commit of it."""
+    journal = JournalLog()
+    async with rxs.Engine(
+        journal, graphs=[graph] if isinstance(graph, rxs.Graph) else []
+    ) as engine:
+        execution = await engine.start(graph, params or None)
+        await execution.wait()
+    return journal, execution
 
 
 async def slowly(item: Any) -> Any:

@@ -14,35 +14,11 @@ import rxstream as rxs
 from rxstream.engine.keeping import SELF
 from rxstream.engine.resuming import CannotResume
 from rxstream.engine.sources import TaskUnit
-from rxstream.errors import AlreadyEnded, AuthorError, LogError, UnknownGraph, WorldError
+from rxstream.errors import AlreadyEnded, LogError, UnknownGraph, WorldError
 from rxstream.sink import Sink
 from rxstream.testing import JournalLog, run, virtual_time
-from tests.engine.crashing import Ticks, ticks
+from tests.engine.crashing import Ticks, died, lived, ticks, totals
 from tests.engine.parts import FullLog, events_of, logged, one_second, within
-
-SAVED = "checkpoint_saved"
-
-
-@rxs.graph
-def totals(count: int = 30) -> Any:
-    """A running total."""
-    return ticks(count).scan(lambda a, b: a + b, 0).named("total")
-
-
-def died(journal: JournalLog, after: int) -> JournalLog:
-    """What another process finds when the first died after so many commits."""
-    return JournalLog(journal.commits[:after], journal.epoch)
-
-
-async def lived(graph: Any, **params: Any) -> tuple[JournalLog, rxs.Execution]:
-    """A whole run, with every commit of it."""
-    journal = JournalLog()
-    async with rxs.Engine(
-        journal, graphs=[graph] if isinstance(graph, rxs.Graph) else []
-    ) as engine:
-        execution = await engine.start(graph, params or None)
-        await execution.wait()
-    return journal, execution
 
 
 def shown(events: list[rxs.StreamEvent]) -> list[Any]:
@@ -384,57 +360,6 @@ class TestSuspending:
         async with rxs.Engine(log) as engine:
             await (await engine.resume(execution.id, writing)).wait()
         assert kept == list(range(20))
-
-
-class TestQuietState:
-    @virtual_time
-    async def test_what_publishes_nothing_is_stored_once_a_second(self) -> None:
-        @rxs.graph
-        def silent() -> Any:
-            return rxs.source(Ticks(50, 0.1)).count()
-
-        journal, whole = await lived(silent)
-        assert 4 <= len(journal.commits) <= 12
-        async with rxs.Engine(died(journal, 5), graphs=[silent]) as engine:
-            begun = asyncio.get_running_loop().time()
-            assert await engine.execution(whole.id).result() == 50
-            assert asyncio.get_running_loop().time() - begun < 4
-
-
-class TestCheckpoints:
-    def test_are_made_on_request_and_told(self, tmp_path: Path) -> None:
-        async def main() -> None:
-            async with rxs.Engine(tmp_path / "events.db", graphs=[totals]) as engine:
-                execution = await engine.start("totals")
-                async for event in execution.events():
-                    if event.data == 10:
-                        info = await execution.checkpoint()
-                told = [e.data for e in await events_of(execution) if e.event_type == SAVED]
-                assert told == [{"sequence": info.sequence, "bytes": info.bytes}]
-                assert info.bytes > 0
-                with pytest.raises(AlreadyEnded):
-                    await execution.checkpoint()
-
-        asyncio.run(within(60, main()))
-
-    def test_are_made_by_the_log_itself_when_deltas_have_grown(self, tmp_path: Path) -> None:
-        @rxs.graph
-        def large() -> Any:
-            return rxs.source(Ticks(60, 0.005)).map(lambda n: f"{n:020000d}").pairwise().map(len)
-
-        async def main() -> None:
-            async with rxs.Engine(tmp_path / "events.db") as engine:
-                events = await events_of(await engine.start(large))
-                assert SAVED in [event.event_type for event in events]
-
-        asyncio.run(within(60, main()))
-
-    @virtual_time
-    async def test_what_cannot_be_resumed_says_why(self) -> None:
-        async with rxs.Engine() as engine:
-            execution = await engine.start(totals)
-            with pytest.raises(AuthorError, match="does not outlive"):
-                await execution.checkpoint()
 
 
 class TestALogThatRefuses:
