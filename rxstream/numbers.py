@@ -1,4 +1,4 @@
-"""What counts as a number where somebody gives one. Python's truths are whole numbers; nobody means them so."""
+"""What counts as a number where somebody gives one: a truth, which Python has as a whole number, does not."""
 
 from __future__ import annotations
 
